@@ -1,0 +1,49 @@
+# Every target sets up what it needs; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+AIRFLEET := $(VENV)/bin/airfleet
+LAB ?= airfleet
+NODES ?= 2
+
+.PHONY: help install demo test test-fast lint bench lab-up lab-down clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Fix: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv module. Fix: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(VENV)/.installed ## Make .venv and put airfleet in it
+	@echo "airfleet is installed: $(AIRFLEET) --help"
+
+demo: $(VENV)/.installed ## Bring up a Kubernetes, install the chart, run a DAG as pods (AIRFLEET_CONTEXT=name: on your own cluster)
+	$(AIRFLEET) demo
+
+test: $(VENV)/.installed ## Run every test but the benchmarks
+	$(VENV)/bin/python tests/run.py all
+
+test-fast: $(VENV)/.installed ## Run the static, chart and toolkit tests (under two minutes)
+	$(VENV)/bin/python tests/run.py fast
+
+lint: $(VENV)/.installed ## Run ruff, mypy, yamllint and the checks of generated files
+	$(VENV)/bin/python tests/run.py static
+
+bench: $(VENV)/.installed ## Measure render time and task latency (docs/reference/compared-with-official.md)
+	$(VENV)/bin/python tests/run.py bench
+
+lab-up: $(VENV)/.installed ## Start a Kubernetes on this machine (LAB=name NODES=2)
+	$(AIRFLEET) lab up --name $(LAB) --nodes $(NODES)
+
+lab-down: $(VENV)/.installed ## Stop it and leave nothing behind (LAB=name)
+	$(AIRFLEET) lab down --name $(LAB)
+
+clean: ## Delete what was made in the checkout (the cache outside it stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build scripts/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,158 @@
+"""One Kubernetes cluster: which one it is, and the few calls that the toolkit makes to it.
+
+A cluster is always named by a kubeconfig file and a context; the user's current context is never read or followed.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from airfleet.errors import AirfleetError
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster, by the kubeconfig file and the context that reach it."""
+
+    kubeconfig: Path
+    context: str
+
+    @cached_property
+    def api(self) -> Any:
+        """A `kubernetes.client.ApiClient` for this cluster, and no process-wide configuration.
+
+        Raises AirfleetError if the file or the context can't be used.
+        """
+        from kubernetes import client, config
+
+        settings = client.Configuration()
+        try:
+            config.load_kube_config(
+                config_file=str(self.kubeconfig),
+                context=self.context,
+                client_configuration=settings,
+                persist_config=False,
+            )
+        except config.ConfigException as e:
+            raise AirfleetError(
+                f"the context {self.context} can't be used",
+                where=str(self.kubeconfig),
+                why=str(e),
+                fix="`kubectl config get-contexts` lists the contexts of a kubeconfig",
+            ) from e
+        settings.retries = 3
+        return client.ApiClient(settings)
+
+    @cached_property
+    def core(self) -> Any:
+        """The core API of this cluster."""
+        from kubernetes import client
+
+        return client.CoreV1Api(self.api)
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return str(self.api.configuration.host)
+
+    def identity(self) -> str:
+        """UID of the namespace kube-system: what tells one cluster from another.
+
+        Raises AirfleetError if the cluster does not answer or refuses.
+        """
+        return str(self.call("read the namespace kube-system", self.core.read_namespace, "kube-system").metadata.uid)
+
+    def call(self, purpose: str, method: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the kubernetes client; a failure becomes an AirfleetError that says what it was for."""
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return method(*args, _request_timeout=30, **kwargs)
+        except ApiException as e:
+            raise AirfleetError(f"could not {purpose}", where=self.context, why=f"{e.status} {_message(e)}") from e
+        except HTTPError as e:
+            fix = "is the cluster up, and is this the right context?"
+            raise AirfleetError(f"could not {purpose}", where=self.server, why=str(e)[:300], fix=fix) from e
+
+    def exists(self, method: Any, *args: Any) -> bool:
+        """Whether a read finds its object."""
+        from kubernetes.client import ApiException
+
+        try:
+            method(*args, _request_timeout=30)
+        except ApiException as e:
+            if e.status == http.HTTPStatus.NOT_FOUND:
+                return False
+            raise AirfleetError(f"could not look for {'/'.join(args)}", where=self.context, why=_message(e)) from e
+        return True
+
+    def ensure_namespace(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a namespace if it is missing, and see that it carries these labels."""
+        if not self.exists(self.core.read_namespace, name):
+            body = {"metadata": {"name": name, "labels": dict(labels)}}
+            self.call(f"create the namespace {name}", self.core.create_namespace, body)
+        else:
+            body = {"metadata": {"labels": dict(labels)}}
+            self.call(f"label the namespace {name}", self.core.patch_namespace, name, body)
+
+    def put_config_map(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        """Create a ConfigMap, or replace all of its data."""
+        body = {"metadata": {"name": name}, "data": dict(data)}
+        if self.exists(self.core.read_namespaced_config_map, name, namespace):
+            method = self.core.replace_namespaced_config_map
+            self.call(f"write the ConfigMap {name}", method, name, namespace, body)
+        else:
+            self.call(f"create the ConfigMap {name}", self.core.create_namespaced_config_map, namespace, body)
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """The decoded data of a Secret."""
+        found = self.call(f"read the Secret {name}", self.core.read_namespaced_secret, name, namespace)
+        return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
+
+    def pods(self, namespace: str, selector: str) -> list[Any]:
+        """The pods that a label selector matches."""
+        return list(self.call("list pods", self.core.list_namespaced_pod, namespace, label_selector=selector).items)
+
+    @contextmanager
+    def connection(self, namespace: str, pod: str, port: int) -> Iterator[http.client.HTTPConnection]:
+        """An HTTP connection to a pod's port through the API server, as `kubectl port-forward` makes it."""
+        from kubernetes import client
+        from kubernetes.stream import portforward
+
+        # The stream helper swaps the client's request method for the call: a client of its own keeps others out of it.
+        core = client.CoreV1Api(client.ApiClient(self.api.configuration))
+        forward = portforward(core.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
+        connection = http.client.HTTPConnection("localhost", port, timeout=60)
+        connection.sock = _Socket(forward.socket(port))
+        try:
+            yield connection
+        finally:
+            forward.close()
+
+
+class _Socket:
+    """The client's port-forward socket, with the one option that http.client sets left out."""
+
+    def __init__(self, inner: socket.socket) -> None:
+        self._inner = inner
+        inner.settimeout(60)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def _message(e: Any) -> str:
+    try:
+        return str(json.loads(e.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(e.reason)

@@ -1,0 +1,207 @@
+"""Images, built when they are asked for first and kept in the cache under the tag that their inputs give them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from airfleet import console
+from airfleet.errors import AirfleetError
+from airfleet.image import recipe
+from airfleet.image.archive import manifest_digest, write_archive
+from airfleet.image.layer import Layer, pack
+from airfleet.image.pip import download_wheels
+from airfleet.image.recipe import Kind
+from airfleet.image.rootfs import add_airflow, make_base, make_postgres, unpack
+from airfleet.machine import ensure_commands, is_root, locked
+from airfleet.paths import cache_dir
+
+_COMMANDS = {
+    "apt-config": "apt",
+    "chroot": "coreutils",
+    "mmdebstrap": "mmdebstrap",
+    "mount": "mount",
+    "tar": "tar",
+    "unshare": "util-linux",
+    "zstd": "zstd",
+}
+# Debian's own archive is verified with this wherever the machine is not a Debian.
+_KEYRING = {"/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
+_ROOM_BYTES = 2 * 1000**3  # the trees of one image, its layers and its archive
+_NEARLY_NOTHING_BYTES = 8 * 1000**2
+_KEPT = ("airflow-*.tar", "postgres-*.tar", "base-*", "wheels-*")
+_Step = Callable[[str], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image. ref is its name and tag, archive an OCI archive, digest the manifest's, size in bytes."""
+
+    kind: Kind
+    ref: str
+    archive: Path
+    digest: str
+    size: int
+
+
+def ensure(name: str, say: Callable[[str], None] | None = None) -> Image:
+    """The image called airflow, airflow-stock or postgres; built into the cache if it is not there (a minute).
+
+    say is told each step; without it the steps go to standard error. Needs root to build, and Debian's mmdebstrap.
+    Raises AirfleetError, and leaves nothing half-made, if that is not given, the disk is full or a download fails.
+    """
+    kind = recipe.kind_of(name)
+    if found := find(kind):
+        return found
+    _require_root(kind)
+    step: _Step = console.step if say is None else partial(_told, say)
+    directory = images_dir()
+    with locked(directory / ".lock"):
+        if found := find(kind):
+            return found
+        for cut_off in directory.glob(".build-*"):
+            shutil.rmtree(cut_off)
+        ensure_commands({**_COMMANDS, **_KEYRING})
+        _require_room(directory)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".build-") as work, _disk_full_explained(directory):
+            _build(kind, Path(work), step)
+        return _image(kind)
+
+
+def find(kind: Kind) -> Image | None:
+    """The image if the cache holds it."""
+    return _image(kind) if _archive(kind).is_file() else None
+
+
+def images_dir() -> Path:
+    """Where the archives and the shared layer are kept."""
+    return cache_dir() / "images"
+
+
+def prune() -> list[Path]:
+    """Delete from the cache what this checkout does not use: older archives, shared layers and wheels.
+
+    What others keep there stays. Returns what was deleted.
+    """
+    used = {_archive(kind).name for kind in recipe.KINDS} | {f"{_base().name}.{end}" for end in ("tar.zst", "json")}
+    used |= {_wheels().name}
+    with locked(images_dir() / ".lock"):
+        ours = [
+            path
+            for name in ("airflow-*.tar", "postgres-*.tar", "base-*", "wheels-*")
+            for path in images_dir().glob(name)
+        ]
+        unused = sorted(path for path in ours if path.name not in used)
+        for path in unused:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    return unused
+
+
+def _build(kind: Kind, work: Path, step: _Step) -> None:
+    versions = recipe.versions()
+    base = _base_layer(work, step)
+    with step(f"image {recipe.reference(kind)}: files"):
+        unpack(base.blob, work / "base")
+        tree = work / "tree"
+        if kind == "postgres":
+            make_postgres(tree, work)
+        else:
+            unpack(base.blob, tree)
+            add_airflow(tree, _downloaded_wheels(), bytecode=kind == "airflow")
+    with step(f"image {recipe.reference(kind)}: archive"):
+        layers = [base, pack(tree, work / "base", work / "layer", versions.epoch)]
+        config = recipe.container_config(kind)
+        archive = work / "archive"
+        write_archive(archive, recipe.reference(kind), layers, config, recipe.architecture(), versions.epoch)
+        archive.replace(_archive(kind))
+
+
+def _base_layer(work: Path, step: _Step) -> Layer:
+    """The layer that the images share, kept so that they go on sharing it when Debian publishes updates."""
+    blob, about = _base().with_suffix(".tar.zst"), _base().with_suffix(".json")
+    if blob.is_file() and about.is_file():
+        return Layer(blob, **json.loads(about.read_text()))
+    with step("image layer that all share: Debian packages"):
+        tree = work / "base-tree"
+        make_base(tree, work)
+        packed = pack(tree, None, work / "base.tar.zst", recipe.versions().epoch)
+        shutil.rmtree(tree)
+        packed.blob.replace(blob)
+        facts = {name: value for name, value in asdict(packed).items() if name != "blob"}
+        (work / "base.json").write_text(json.dumps(facts))
+        (work / "base.json").replace(about)
+    return replace(packed, blob=blob)
+
+
+def _downloaded_wheels() -> Path:
+    place = _wheels()
+    if not place.is_dir():
+        download_wheels(recipe.inputs_dir() / "requirements.lock", place, recipe.versions().python)
+    return place
+
+
+def _image(kind: Kind) -> Image:
+    archive = _archive(kind)
+    return Image(kind, recipe.reference(kind), archive, manifest_digest(archive), archive.stat().st_size)
+
+
+def _archive(kind: Kind) -> Path:
+    return images_dir() / f"{recipe.reference(kind).removeprefix('airfleet/').replace(':', '-')}.tar"
+
+
+def _base() -> Path:
+    return images_dir() / f"base-{recipe.base_digest()}"
+
+
+def _wheels() -> Path:
+    lock = (recipe.inputs_dir() / "requirements.lock").read_bytes()
+    return images_dir() / f"wheels-{hashlib.sha256(lock).hexdigest()[:16]}"
+
+
+def _require_root(kind: Kind) -> None:
+    if not is_root():
+        raise AirfleetError(
+            f"building {recipe.reference(kind)} needs root",
+            why="Debian packages are installed into a root file system of their own",
+            fix="run this command as root; or build scripts/image/Dockerfile with a container engine",
+        )
+
+
+def _require_room(directory: Path) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < _ROOM_BYTES:
+        raise _disk_full(
+            directory, f"an image takes {_ROOM_BYTES / 1e9:.0f} GB while it is built; {free / 1e9:.1f} GB are free"
+        )
+
+
+@contextmanager
+def _disk_full_explained(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except (AirfleetError, OSError) as e:
+        # Programs say it in the user's language; what is left tells as well, before the clean-up.
+        if "No space left on device" in str(e) or shutil.disk_usage(directory).free < _NEARLY_NOTHING_BYTES:
+            raise _disk_full(directory, "it filled up while an image was built; nothing of it was kept") from e
+        raise
+
+
+def _disk_full(directory: Path, why: str) -> AirfleetError:
+    fix = "free some (`airfleet image prune` deletes images of older versions), or set AIRFLEET_CACHE to another disk"
+    return AirfleetError("there is no room for images", where=str(directory), why=why, fix=fix)
+
+
+@contextmanager
+def _told(say: Callable[[str], None], title: str) -> Iterator[None]:
+    say(title)
+    yield

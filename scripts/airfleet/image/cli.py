@@ -1,0 +1,77 @@
+"""`airfleet image`: the images of the chart, made without a container engine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Build the images of the chart without a container engine.")
+
+
+@app.command("build")
+def build_command(
+    kinds: Annotated[list[str] | None, typer.Argument(metavar="[airflow|airflow-stock|postgres]...")] = None,
+) -> None:
+    """Build images that the cache lacks, airflow and postgres unless others are named, and print their archives.
+
+    Needs root. The archives are for `ctr images import` and `docker load`.
+    """
+    from airfleet.image.build import ensure
+    from airfleet.image.recipe import kind_of
+
+    for kind in [kind_of(name) for name in kinds or ("airflow", "postgres")]:
+        print(ensure(kind).archive)
+
+
+@app.command("list")
+def list_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
+) -> None:
+    """Print every image's name and tag, and the archive and digest of those that are built."""
+    import json
+    from dataclasses import asdict
+
+    from airfleet.image.build import find
+    from airfleet.image.recipe import KINDS, reference
+
+    if as_json:
+        images = [asdict(image) if (image := find(kind)) else {"kind": kind, "ref": reference(kind)} for kind in KINDS]
+        print(json.dumps(images, indent=2, default=str))
+        return
+    for kind in KINDS:
+        image = find(kind)
+        state = f"{image.size / 1e6:6.0f} MB  {image.digest[:19]}  {image.archive}" if image else "not built"
+        print(f"{kind:<14} {reference(kind):<36} {state}")
+
+
+@app.command("prune")
+def prune_command() -> None:
+    """Delete the images, layers and wheels in the cache that this checkout does not use, and print them."""
+    from airfleet.image.build import prune
+
+    for path in prune():
+        print(path)
+
+
+@app.command("lock")
+def lock_command(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 2 if a lock would change.")] = False,
+) -> None:
+    """Resolve scripts/image/*.in into their locks again, as of the day in versions.toml; print those that change."""
+    from airfleet.errors import ExitCode
+    from airfleet.image.lock import relock
+
+    changed = relock(check=check)
+    for path in changed:
+        print(path)
+    if check and changed:
+        raise typer.Exit(ExitCode.CHANGES)
+
+
+@app.command("venv")
+def venv_command() -> None:
+    """Print the path of a Python that has the Airflow image's packages and pytest; made when asked for first."""
+    from airfleet.image.venv import venv
+
+    print(venv())

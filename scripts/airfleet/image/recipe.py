@@ -1,0 +1,120 @@
+"""What the images are made of, and the tag that follows from it: the inputs' digest, so it is known before a build."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any, Literal, get_args
+
+from airfleet.errors import AirfleetError, UsageError
+from airfleet.paths import project_root
+
+Kind = Literal["airflow", "airflow-stock", "postgres"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+# The files of scripts/image, and the modules of this package, that decide what is in a layer.
+_BASE_INPUTS = ("versions.toml", "base.packages", "in-rootfs", "prepare-base", "compile-bytecode")
+_AIRFLOW_INPUTS = ("airflow.config.json", "requirements.lock", "install-airflow", "entrypoint", "clean-logs")
+_POSTGRES_INPUTS = (
+    "postgres.config.json",
+    "postgres.packages",
+    "postgres-user",
+    "prepare-postgres",
+    "postgres-entrypoint",
+)
+_BUILDER = ("rootfs.py", "layer.py", "archive.py")
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The content of scripts/image/versions.toml that says what goes into the images."""
+
+    airflow: str
+    python: str
+    postgres: str
+    debian: str
+    epoch: int
+
+
+def inputs_dir() -> Path:
+    """The folder with the inputs of the images."""
+    return project_root() / "scripts" / "image"
+
+
+@functools.cache
+def versions() -> Versions:
+    """What scripts/image/versions.toml says."""
+    found = tomllib.loads((inputs_dir() / "versions.toml").read_text())
+    return Versions(found["airflow"], found["python"], found["postgres"], found["debian"], found["source-date-epoch"])
+
+
+def architecture() -> str:
+    """This machine's architecture as image registries write it; the images are made for it."""
+    machine = platform.machine()
+    if machine not in _ARCHITECTURES:
+        known = " or ".join(_ARCHITECTURES)
+        raise AirfleetError(f"images are made on {known}", why=f"this machine is {machine}")
+    return _ARCHITECTURES[machine]
+
+
+def kind_of(name: str) -> Kind:
+    """The image that a user means. Raises UsageError that lists them all."""
+    for kind in KINDS:
+        if kind == name:
+            return kind
+    raise UsageError(f"there is no image {name!r}", fix=f"name one of {', '.join(KINDS)}")
+
+
+def base_digest() -> str:
+    """What names the layer that the images share: 16 hexadecimal digits."""
+    return _digest(_BASE_INPUTS, "base")
+
+
+def digest(kind: Kind) -> str:
+    """What names everything that goes into an image: 16 hexadecimal digits."""
+    return _digest((*_BASE_INPUTS, *(_POSTGRES_INPUTS if kind == "postgres" else _AIRFLOW_INPUTS)), kind)
+
+
+def reference(name: str) -> str:
+    """The name and tag of an image, such as `airfleet/airflow:3.3.2-1a2b3c4d`; nothing is built to know it.
+
+    Only the lab's images are called so, never the official ones. Raises UsageError if there is no such image.
+    """
+    kind = kind_of(name)
+    if kind == "postgres":
+        return f"airfleet/postgres:{versions().postgres}-{digest(kind)[:8]}"
+    variant = "-stock" if kind == "airflow-stock" else ""
+    return f"airfleet/airflow:{versions().airflow}{variant}-{digest(kind)[:8]}"
+
+
+def packages(name: str) -> list[str]:
+    """The Debian packages that scripts/image/NAME.packages lists."""
+    lines = (inputs_dir() / f"{name}.packages").read_text().splitlines()
+    return [package for line in lines if (package := line.partition("#")[0].strip())]
+
+
+def container_config(kind: Kind) -> dict[str, Any]:
+    """How a container of the image starts: the `config` of an OCI image configuration."""
+    name = "postgres" if kind == "postgres" else "airflow"
+    text = (inputs_dir() / f"{name}.config.json").read_text()
+    config: dict[str, Any] = json.loads(
+        Template(text).substitute(airflow=versions().airflow, postgres=versions().postgres)
+    )
+    return config
+
+
+def _digest(names: Iterable[str], salt: str) -> str:
+    files = [inputs_dir() / name for name in names] + [Path(__file__).with_name(name) for name in _BUILDER]
+    whole = hashlib.sha256(f"{salt} {architecture()}\n".encode())
+    for file in files:
+        content = file.read_bytes()
+        whole.update(f"{file.name} {len(content)}\n".encode() + content)
+    return whole.hexdigest()[:16]

@@ -1,0 +1,36 @@
+"""Init container of the control plane: waits until the database is at the revisions of this image.
+
+It imports no Airflow and holds no connection between looks. Environment: AIRFLEET_WAIT_SECONDS (default: no limit).
+Exit codes: 0 the database is ready; 75 gave up; 78 it can never become ready (a newer revision, a broken connection).
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+
+from airfleet_common import BootError, LaterError, Patience, connect, connection_url, say, unfinished
+
+
+def main() -> int:
+    """Return the exit code."""
+    try:
+        patience = Patience(0)
+        while True:
+            try:
+                with closing(connect(connection_url())) as connection:
+                    missing = unfinished(connection)
+                if not missing:
+                    break
+                patience.wait(f"waiting for the bootstrap Job: {missing}")
+            except LaterError as error:
+                patience.wait(f"waiting: {error}")
+    except BootError as error:
+        print(error.text, flush=True)
+        return error.code
+    say("the database is ready")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

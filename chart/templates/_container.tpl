@@ -1,0 +1,79 @@
+{{- /* The containers of a pod; the context is that of _pod.tpl. */ -}}
+
+{{- /* The one container that every pod has. Its name is `base` because the KubernetesExecutor finds a worker's by it. */ -}}
+{{- define "airfleet.pod.container" -}}
+name: base
+image: {{ .part.image | default (include "airfleet.image" .root) }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+{{- range $field := list "command" "args" }}
+{{- with get $.part $field }}
+{{ $field }}: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- with include "airfleet.envList" (include "airfleet.pod.env" . | fromYaml) }}
+env: {{- . | trim | nindent 2 }}
+{{- end }}
+{{- with .part.ports }}
+ports:
+  {{- range $name, $port := . }}
+  - {name: {{ $name }}, containerPort: {{ $port }}, protocol: TCP}
+  {{- end }}
+{{- end }}
+{{- range $field := list "startupProbe" "readinessProbe" "livenessProbe" }}
+{{- with get $.part $field }}
+{{ $field }}: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- with .cfg.lifecycle }}
+lifecycle: {{- toYaml . | nindent 2 }}
+{{- end }}
+resources: {{- toYaml .cfg.resources | nindent 2 }}
+securityContext: {{- toYaml .cfg.securityContext | nindent 2 }}
+volumeMounts: {{- include "airfleet.pod.volumeMounts" . | trim | nindent 2 }}
+{{- end -}}
+
+{{- define "airfleet.pod.env" -}}
+{{- $env := dict -}}
+{{- if ne .part.airflow false -}}{{- $env = include "airfleet.baseEnv" . | fromYaml -}}{{- end -}}
+{{- range list (.part.env | default dict) .cfg.env -}}
+{{- range $name, $value := . -}}{{- $_ := set $env $name $value -}}{{- end -}}
+{{- end -}}
+{{- toYaml $env -}}
+{{- end -}}
+
+{{- /* wait-for-migrations, the user's init containers, then sidecars: native ones, which never keep a finished pod alive. */ -}}
+{{- define "airfleet.pod.initContainers" -}}
+{{- $ctx := . -}}
+{{- if .part.waitForMigrations }}
+- {{ include "airfleet.pod.waitForMigrations" . | indent 2 | trim }}
+{{- end }}
+{{- range $name, $container := .cfg.initContainers }}
+{{- if $container }}
+- {{ include "airfleet.pod.extraContainer" (list $ctx $name $container dict) | indent 2 | trim }}
+{{- end }}
+{{- end }}
+{{- range $name, $container := .cfg.sidecars }}
+{{- if $container }}
+- {{ include "airfleet.pod.extraContainer" (list $ctx $name $container (dict "restartPolicy" "Always")) | indent 2 | trim }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* A container that the user defined; it is as locked down as ours unless it says otherwise. */ -}}
+{{- define "airfleet.pod.extraContainer" -}}
+{{- $cfg := (index . 0).cfg -}}
+{{- $own := deepCopy (index . 2) -}}
+{{- $context := mergeOverwrite (deepCopy $cfg.securityContext) ($own.securityContext | default dict) -}}
+{{- toYaml (mergeOverwrite $own (dict "name" (index . 1) "securityContext" $context) (index . 3)) -}}
+{{- end -}}
+
+{{- define "airfleet.pod.waitForMigrations" -}}
+name: wait-for-migrations
+image: {{ include "airfleet.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+command: [python, /opt/airfleet/boot/airfleet_wait_for_migrations.py]
+env: {{- include "airfleet.envList" (include "airfleet.pod.env" . | fromYaml) | trim | nindent 2 }}
+resources: {{- toYaml .root.Values.bootstrap.waitForMigrations.resources | nindent 2 }}
+securityContext: {{- toYaml .cfg.securityContext | nindent 2 }}
+volumeMounts: {{- include "airfleet.pod.volumeMounts" . | trim | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,99 @@
+{{- /*
+The environment of Airflow's containers. Secrets reach Airflow as files that a component mounts and a *_CMD option
+reads, so no process carries one in its environment, and the shared airflow.cfg holds none.
+*/ -}}
+
+{{- /* Secret file -> the Airflow option that reads it. */ -}}
+{{- define "airfleet.secretOptions" -}}
+connection: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD
+fernet-key: AIRFLOW__CORE__FERNET_KEY_CMD
+api-secret-key: AIRFLOW__API__SECRET_KEY_CMD
+jwt-secret: AIRFLOW__API_AUTH__JWT_SECRET_CMD
+{{- end -}}
+
+{{- /* {part} -> map of environment variables that every Airflow container has. */ -}}
+{{- define "airfleet.baseEnv" -}}
+AIRFLOW_CONFIG: /opt/airfleet/config/airflow.cfg
+PYTHONPATH: /opt/airfleet/boot
+# A uid without an entry in /etc/passwd has neither; Airflow's clients refuse to start then.
+HOME: /home/airflow
+USER: airflow
+# The image's entrypoint would import Airflow once more to ask whether the database answers; wait-for-migrations did.
+CONNECTION_CHECK_MAX_COUNT: "0"
+{{- $options := include "airfleet.secretOptions" . | fromYaml }}
+{{- range $file := .part.secrets }}
+{{ get $options $file }}: cat /opt/airfleet/secrets/{{ $file }}
+{{- end }}
+{{- end -}}
+
+{{- /* A map of environment variables -> the list that Kubernetes wants. A scalar is a value, a mapping is a
+valueFrom, null removes the variable. */ -}}
+{{- define "airfleet.envList" -}}
+{{- range $name, $value := . }}
+{{- if kindIs "map" $value }}
+- name: {{ $name }}
+  valueFrom: {{ toYaml $value | nindent 4 }}
+{{- else if not (kindIs "invalid" $value) }}
+- name: {{ $name }}
+  value: {{ include "airfleet.scalar" $value | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* A scalar as text; whole numbers stay whole (Helm reads every number as a float). */ -}}
+{{- define "airfleet.scalar" -}}
+{{- if and (kindIs "float64" .) (eq (float64 (int64 .)) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
+{{- end -}}
+
+{{- /* A map of sections -> airflow.cfg. Maps and lists become JSON, null leaves an option out. */ -}}
+{{- define "airfleet.airflowCfg" -}}
+{{- range $section, $options := . }}
+[{{ $section }}]
+{{- range $option, $value := $options }}
+{{- if or (kindIs "map" $value) (kindIs "slice" $value) }}
+{{ $option }} = {{ toRawJson $value }}
+{{- else if kindIs "bool" $value }}
+{{ $option }} = {{ ternary "True" "False" $value }}
+{{- else if not (kindIs "invalid" $value) }}
+{{ $option }} = {{ include "airfleet.scalar" $value | replace "\n" "\n    " }}
+{{- end }}
+{{- end }}
+{{ end }}
+{{- end -}}
+
+{{- /* The options that follow from other values; the user's `config` is laid over them. */ -}}
+{{- define "airfleet.derivedConfig" -}}
+core:
+  executor: KubernetesExecutor
+  execution_api_server_url: {{ include "airfleet.executionApiUrl" . }}
+kubernetes_executor:
+  namespace: {{ .Release.Namespace }}
+  pod_template_file: /opt/airfleet/pod-templates/default.yaml
+dag_processor:
+  dag_bundle_config_list: {{ include "airfleet.bundleList" . }}
+{{- end -}}
+
+{{- /* All of the configuration, as a map of sections. */ -}}
+{{- define "airfleet.config" -}}
+{{- toYaml (mergeOverwrite (include "airfleet.derivedConfig" . | fromYaml) (deepCopy .Values.config)) -}}
+{{- end -}}
+
+{{- /* dags.bundles -> [dag_processor] dag_bundle_config_list */ -}}
+{{- define "airfleet.bundleList" -}}
+{{- $list := list -}}
+{{- range $name, $b := .Values.dags.bundles -}}
+{{- if $b -}}
+{{- $classpath := $b.classpath | default "airflow.dag_processing.bundles.local.LocalDagBundle" -}}
+{{- $kwargs := deepCopy ($b.kwargs | default dict) -}}
+{{- if $b.configMap -}}
+{{- $classpath = "airfleet_bundle.MountedDagBundle" -}}
+{{- $_ := set $kwargs "source" (printf "/opt/airfleet/dags/%s" $name) -}}
+{{- else if $b.path -}}
+{{- $_ := set $kwargs "path" $b.path -}}
+{{- end -}}
+{{- with $b.refreshInterval -}}{{- $_ := set $kwargs "refresh_interval" (int .) -}}{{- end -}}
+{{- $list = append $list (dict "name" $name "classpath" $classpath "kwargs" $kwargs) -}}
+{{- end -}}
+{{- end -}}
+{{- toRawJson (toRawJson $list) -}}
+{{- end -}}

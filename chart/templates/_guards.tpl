@@ -1,0 +1,117 @@
+{{- /* Every refusal of the chart: what is wrong, why, and the fix, all of them in one message. The schema has
+already refused unknown keys and wrong types. */ -}}
+{{- define "airfleet.guards" -}}
+{{- $errors := include "airfleet.guards.needed" . | fromYamlArray -}}
+{{- if not $errors -}}
+{{- $errors = concat
+  (include "airfleet.guards.names" . | fromYamlArray)
+  (include "airfleet.guards.version" . | fromYamlArray)
+  (include "airfleet.guards.database" . | fromYamlArray)
+  (include "airfleet.guards.config" . | fromYamlArray)
+  (include "airfleet.guards.queues" . | fromYamlArray)
+  (include "airfleet.guards.bundles" . | fromYamlArray) -}}
+{{- end -}}
+{{- if $errors -}}
+{{- fail (printf "\n\n%s\n" (join "\n" $errors)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What the templates can't do without; Helm removes a key that is set to null. */ -}}
+{{- define "airfleet.guards.needed" -}}
+{{- range $path := list
+  "image" "image.repository" "config" "keys" "database" "database.secretKey" "admin" "dags"
+  "logs" "logs.sizeLimit" "logs.persistence" "logs.persistence.size"
+  "pod" "pod.tmpSizeLimit" "apiServer" "apiServer.workers" "scheduler" "dagProcessor" "triggerer"
+  "bootstrap" "bootstrap.backoffLimit" "bootstrap.waitForMigrations" "workers" "podTemplates"
+  "postgres" "postgres.embedded" "postgres.image" "postgres.image.repository" "postgres.image.tag"
+  "postgres.storage" "postgres.storage.size" "networkPolicies" "networkPolicies.dns" "networkPolicies.kubernetesApi"
+  "networkPolicies.database" "networkPolicies.database.port" "networkPolicies.outbound" -}}
+{{- $parent := $.Values -}}
+{{- range splitList "." $path | initial -}}{{- $parent = get ($parent | default dict) . -}}{{- end -}}
+{{- if and (kindIs "map" $parent) (kindIs "invalid" (index $parent (splitList "." $path | last))) }}
+- {{ printf "%s is null, and templates need it. Fix: leave it out, which gives its default, or set it." $path | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.guards.names" -}}
+{{- $name := include "airfleet.fullname" . -}}
+{{- if gt (len $name) 40 }}
+- {{ printf "The release name %q has %d characters: object names are made from it and may have 63, so it may have 40. Fix: set fullnameOverride." $name (len $name) | quote }}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.guards.version" -}}
+{{- $tag := include "airfleet.imageTag" . -}}
+{{- $version := regexFind "^[0-9]+\\.[0-9]+\\.[0-9]+" $tag -}}
+{{- if and $version (not (semverCompare ">=3.3.0 <3.4.0" $version)) }}
+- {{ printf "image.tag %q is Airflow %s: this chart runs Airflow 3.3 (queues choose pod templates from 3.3.0 on). Fix: use an image of Airflow 3.3, such as tag %q." $tag $version .Chart.AppVersion | quote }}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.guards.database" -}}
+{{- if and .Values.postgres.embedded .Values.database.secretName }}
+- "Both postgres.embedded and database.secretName are set, and there can be one metadata database. Fix: unset one of them."
+{{- end -}}
+{{- end -}}
+
+{{- /* Section.option -> where it belongs instead. */ -}}
+{{- define "airfleet.guards.reservedOptions" -}}
+database.sql_alchemy_conn: database.secretName
+database.sql_alchemy_conn_cmd: database.secretName
+core.fernet_key: keys.secretName
+core.fernet_key_cmd: keys.secretName
+api.secret_key: keys.secretName
+api.secret_key_cmd: keys.secretName
+api_auth.jwt_secret: keys.secretName
+api_auth.jwt_secret_cmd: keys.secretName
+core.executor: nothing (this chart runs the KubernetesExecutor)
+kubernetes_executor.pod_template_file: podTemplates.default
+kubernetes_executor.worker_container_repository: image.repository
+kubernetes_executor.worker_container_tag: image.tag
+dag_processor.dag_bundle_config_list: dags.bundles
+sdk.coordinators: podTemplates.<name>.queues
+sdk.queue_to_coordinator: podTemplates.<name>.queues
+{{- end -}}
+
+{{- define "airfleet.guards.config" -}}
+{{- range $path, $instead := include "airfleet.guards.reservedOptions" . | fromYaml -}}
+{{- $section := get $.Values.config (splitList "." $path | first) -}}
+{{- if and (kindIs "map" $section) (hasKey $section (splitList "." $path | last)) }}
+- {{ printf "config.%s may not be set: airflow.cfg is a ConfigMap, and the chart owns this option. Fix: use %s." $path $instead | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.guards.queues" -}}
+{{- if not (kindIs "map" .Values.podTemplates.default) }}
+- "podTemplates.default is missing: tasks that name no queue of another template use it. Fix: define it, if only as {}."
+{{- end -}}
+{{- $owners := dict -}}
+{{- range $name, $template := .Values.podTemplates -}}
+{{- if kindIs "map" $template -}}
+{{- range $queue := $template.queues | default (list $name) -}}
+{{- if hasKey $owners $queue }}
+- {{ printf "The queue %q is claimed by podTemplates.%s and by podTemplates.%s: a queue has one pod template. Fix: leave it in one of them." $queue (get $owners $queue) $name | quote }}
+{{- end -}}
+{{- $_ := set $owners $queue $name -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $defaultQueue := get (.Values.config.operators | default dict) "default_queue" | default "default" -}}
+{{- if not (hasKey $owners $defaultQueue) }}
+- {{ printf "No pod template takes the queue %q, which tasks use that name none. Fix: add it to podTemplates.default.queues, or set config.operators.default_queue." $defaultQueue | quote }}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.guards.bundles" -}}
+{{- range $name, $b := .Values.dags.bundles -}}
+{{- if $b -}}
+{{- $ways := list -}}
+{{- range list "path" "configMap" "classpath" -}}{{- if get $b . -}}{{- $ways = append $ways . -}}{{- end -}}{{- end -}}
+{{- if ne (len $ways) 1 }}
+- {{ printf "dags.bundles.%s sets %s: a bundle comes from one place. Fix: set one of path, configMap and classpath." $name (ternary "none of path, configMap and classpath" (join " and " $ways) (empty $ways)) | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

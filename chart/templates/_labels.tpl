@@ -1,0 +1,26 @@
+{{- /* (list $root "scheduler") -> the labels that select a component's pods; they never change. */ -}}
+{{- define "airfleet.selectorLabels" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: airfleet
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{- /* (list $root "scheduler") -> the labels of every object. Pods carry the selector labels only: a version in
+a pod's labels would restart it on every upgrade of the chart. */ -}}
+{{- define "airfleet.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "airfleet.selectorLabels" . }}
+app.kubernetes.io/version: {{ include "airfleet.imageTag" $root | trunc 63 | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 }}
+{{- end -}}
+
+{{- /* (list $root component name) -> an object's metadata. */ -}}
+{{- define "airfleet.metadata" -}}
+{{- $root := index . 0 -}}
+name: {{ index . 2 }}
+namespace: {{ $root.Release.Namespace }}
+labels:
+  {{- include "airfleet.labels" (list $root (index . 1)) | nindent 2 }}
+{{- end -}}

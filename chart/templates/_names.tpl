@@ -1,0 +1,55 @@
+{{- /*
+Every object's name is made here and nowhere else. What pod templates and users' own manifests refer to
+(ServiceAccounts, Secrets, ConfigMaps, Services) keeps its name over every upgrade.
+*/ -}}
+
+{{- /* The prefix of every object: the release's name. */ -}}
+{{- define "airfleet.fullname" -}}
+{{- .Values.fullnameOverride | default .Release.Name -}}
+{{- end -}}
+
+{{- /* A component's objects: (list $root "api-server") -> airflow-api-server */ -}}
+{{- define "airfleet.name" -}}
+{{- printf "%s-%s" (include "airfleet.fullname" (index . 0)) (index . 1) -}}
+{{- end -}}
+
+{{- /* The key of a component in the values: "dag-processor" -> dagProcessor */ -}}
+{{- define "airfleet.valuesKey" -}}
+{{- . | camelcase | untitle -}}
+{{- end -}}
+
+{{- /* Secrets are named here, never made: the bootstrap Job makes those that nobody brought. */ -}}
+{{- define "airfleet.keysSecretName" -}}
+{{- .Values.keys.secretName | default (printf "%s-keys" (include "airfleet.fullname" .)) -}}
+{{- end -}}
+
+{{- define "airfleet.databaseSecretName" -}}
+{{- .Values.database.secretName | default (printf "%s-database" (include "airfleet.fullname" .)) -}}
+{{- end -}}
+
+{{- define "airfleet.adminSecretName" -}}
+{{- .Values.admin.secretName | default (printf "%s-admin" (include "airfleet.fullname" .)) -}}
+{{- end -}}
+
+{{- define "airfleet.logsClaimName" -}}
+{{- .Values.logs.persistence.existingClaim | default (printf "%s-logs" (include "airfleet.fullname" .)) -}}
+{{- end -}}
+
+{{- /* The one source of the Airflow image; a digest wins over a tag. */ -}}
+{{- define "airfleet.image" -}}
+{{- $i := .Values.image -}}
+{{- if $i.digest -}}
+{{- printf "%s@%s" $i.repository $i.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $i.repository (include "airfleet.imageTag" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.imageTag" -}}
+{{- .Values.image.tag | default .Chart.AppVersion | toString -}}
+{{- end -}}
+
+{{- /* Where workers find the Execution API. */ -}}
+{{- define "airfleet.executionApiUrl" -}}
+{{- printf "http://%s.%s.svc:8080/execution/" (include "airfleet.name" (list . "api-server")) .Release.Namespace -}}
+{{- end -}}

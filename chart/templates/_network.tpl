@@ -1,0 +1,130 @@
+{{- /*
+Who talks to whom: the one table that every NetworkPolicy is made from. A component may send and receive what stands here
+and nothing else.
+  from, to  a component, or
+    dns  kubernetes-api  database   typed endpoints under networkPolicies in the values
+    outbound                        what lies outside: networkPolicies.outbound
+    clients                         whoever uses the API and its UI: networkPolicies.clients
+  port      the port on the receiving side
+*/ -}}
+{{- define "airfleet.connections" -}}
+- {from: clients, to: api-server, port: 8080}
+- {from: worker, to: api-server, port: 8080}
+- {from: api-server, to: triggerer, port: 8794}
+{{- range list "api-server" "scheduler" "dag-processor" "triggerer" "bootstrap" }}
+- {from: {{ . }}, to: {{ ternary "postgres" "database" $.Values.postgres.embedded }}, port: 5432}
+- {from: {{ . }}, to: dns}
+{{- end }}
+- {from: worker, to: dns}
+{{- range list "api-server" "scheduler" "bootstrap" }}
+- {from: {{ . }}, to: kubernetes-api}
+{{- end }}
+{{- range list "api-server" "dag-processor" "triggerer" "worker" }}
+- {from: {{ . }}, to: outbound}
+{{- end }}
+{{- end -}}
+
+{{- /* (list $root "worker") -> the pods of a component, as a peer of a rule. */ -}}
+{{- define "airfleet.peer" -}}
+podSelector:
+  matchLabels: {{- include "airfleet.selectorLabels" . | nindent 4 }}
+{{- end -}}
+
+{{- /* (list $root port port ...) -> TCP ports of a rule. */ -}}
+{{- define "airfleet.tcpPorts" -}}
+{{- range rest . }}
+- {protocol: TCP, port: {{ int . }}}
+{{- end }}
+{{- end -}}
+
+{{- /* (list $root cidrs) -> peers. */ -}}
+{{- define "airfleet.cidrPeers" -}}
+{{- range index . 1 }}
+- ipBlock: {cidr: {{ . | quote }}}
+{{- end }}
+{{- end -}}
+
+{{- /* (list $root connection) -> the egress rule of its sender; nothing if no address or no port is open, since Kubernetes
+takes an empty list for all of them. */ -}}
+{{- define "airfleet.egressRule" -}}
+{{- $root := index . 0 -}}
+{{- $c := index . 1 -}}
+{{- $np := $root.Values.networkPolicies -}}
+{{- if eq $c.to "dns" -}}
+{{- with $np.dns.ports -}}
+ports:
+  {{- range . }}
+  - {protocol: UDP, port: {{ int . }}}
+  - {protocol: TCP, port: {{ int . }}}
+  {{- end }}
+{{- end -}}
+{{- else if eq $c.to "kubernetes-api" -}}
+{{- if and $np.kubernetesApi.cidrs $np.kubernetesApi.ports -}}
+to: {{- include "airfleet.cidrPeers" (list $root $np.kubernetesApi.cidrs) | trim | nindent 2 }}
+ports: {{- include "airfleet.tcpPorts" (concat (list $root) $np.kubernetesApi.ports) | trim | nindent 2 }}
+{{- end -}}
+{{- else if eq $c.to "database" -}}
+to: {{- include "airfleet.cidrPeers" (list $root ($np.database.cidrs | default (list "0.0.0.0/0" "::/0"))) | trim | nindent 2 }}
+ports: {{- include "airfleet.tcpPorts" (list $root $np.database.port) | trim | nindent 2 }}
+{{- else if eq $c.to "outbound" -}}
+{{- with include "airfleet.outboundPeers" (list $root $c.from) -}}
+to: {{- . | trim | nindent 2 }}
+{{- end -}}
+{{- else -}}
+to:
+  - {{ include "airfleet.peer" (list $root $c.to) | indent 4 | trim }}
+ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{- /* (list block cidr) -> "true" if the CIDR lies within the block. Of IPv6 only ::/0 is known to contain others. */ -}}
+{{- define "airfleet.contains" -}}
+{{- $block := index . 0 | splitList "/" -}}
+{{- $inner := index . 1 | splitList "/" -}}
+{{- $narrower := lt (last $block | int) (last $inner | int) -}}
+{{- if contains ":" (index . 0) -}}
+{{- if and (contains ":" (index . 1)) (eq (index . 0) "::/0") $narrower -}}true{{- end -}}
+{{- else if and $narrower (not (contains ":" (index . 1))) -}}
+{{- $size := 1 -}}
+{{- range untilStep (last $block | int) 32 1 -}}{{- $size = mul $size 2 -}}{{- end -}}
+{{- $numbers := list -}}
+{{- range list (first $block) (first $inner) -}}
+{{- $number := 0 -}}
+{{- range splitList "." . -}}{{- $number = add (mul $number 256) (int .) -}}{{- end -}}
+{{- $numbers = append $numbers (div $number $size) -}}
+{{- end -}}
+{{- if eq (first $numbers) (last $numbers) -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Everywhere but the nodes' metadata service and, for workers, the database. */ -}}
+{{- define "airfleet.outboundPeers" -}}
+{{- $np := (index . 0).Values.networkPolicies -}}
+{{- $except := $np.outbound.except | default list -}}
+{{- if eq (index . 1) "worker" -}}{{- $except = concat $except ($np.database.cidrs | default list) -}}{{- end -}}
+{{- range $cidr := $np.outbound.cidrs }}
+- ipBlock:
+    cidr: {{ $cidr | quote }}
+    {{- /* Kubernetes refuses an exception that does not lie within its block. */}}
+    {{- $within := list }}
+    {{- range $except }}{{ if include "airfleet.contains" (list $cidr .) }}{{ $within = append $within . }}{{ end }}{{ end }}
+    {{- with $within }}
+    except: {{- toYaml . | nindent 6 }}
+    {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* (list $root connection) -> the ingress rule of its receiver. */ -}}
+{{- define "airfleet.ingressRule" -}}
+{{- $root := index . 0 -}}
+{{- $c := index . 1 -}}
+{{- if eq $c.from "clients" -}}
+{{- with $root.Values.networkPolicies.clients -}}
+from: {{- toYaml . | nindent 2 }}
+{{ end -}}
+{{- else -}}
+from:
+  - {{ include "airfleet.peer" (list $root $c.from) | indent 4 | trim }}
+{{ end -}}
+ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,132 @@
+{{- /*
+Every pod of the chart - Deployments, Jobs, the StatefulSet and the workers' pod templates - is rendered here, so a field
+added here exists everywhere and workers cannot drift from the rest.
+
+The context is always a dictionary of
+  root  the chart's root context
+  name  the component: api-server, scheduler, worker ...
+  cfg   the pod options: `pod` of the values, overlaid once by the component's own block
+  part  what is unique to the component, a mapping made by the define "airfleet.<name>.part":
+          args, command, image, ports, startupProbe, readinessProbe, livenessProbe, env
+          secrets             the secret files that it may read: connection, fernet-key, api-secret-key, jwt-secret
+          volumes             volume name -> source;  volumeMounts  mount path -> mount
+          token               true if it talks to the Kubernetes API
+          serviceAccount      the account's component, if it is not `name`
+          waitForMigrations   true if it must not start before the database is ready for its image
+          airflow             false if the container is not Airflow
+          labels, restartPolicy
+Helpers return YAML mappings; callers indent.
+*/ -}}
+
+{{- /* (list $root "scheduler") -> the component's pod options. */ -}}
+{{- define "airfleet.cfg" -}}
+{{- $root := index . 0 -}}
+{{- $own := get $root.Values (include "airfleet.valuesKey" (index . 1)) -}}
+{{- include "airfleet.overlay" (list $root.Values.pod $own) -}}
+{{- end -}}
+
+{{- /* (list base own) -> base overlaid by own: maps are merged, everything else is replaced, null removes. An entry of env,
+volumes or volumeMounts is replaced as a whole, since two kinds of source in one entry are invalid; its null is kept, for it
+may stand for one of the chart's own. */ -}}
+{{- define "airfleet.overlay" -}}
+{{- $base := index . 0 -}}
+{{- $own := index . 1 -}}
+{{- $merged := mergeOverwrite (deepCopy $base) (deepCopy $own) -}}
+{{- range $option := list "env" "volumes" "volumeMounts" -}}
+{{- $entries := dict -}}
+{{- range list $base $own -}}
+{{- range $name, $entry := get . $option | default dict -}}{{- $_ := set $entries $name $entry -}}{{- end -}}
+{{- end -}}
+{{- $_ := set $merged $option $entries -}}
+{{- end -}}
+{{- range $option, $value := omit $merged "env" "volumes" "volumeMounts" -}}
+{{- if kindIs "map" $value -}}
+{{- range $key, $entry := $value -}}
+{{- if kindIs "invalid" $entry -}}{{- $_ := unset $value $key -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $merged -}}
+{{- end -}}
+
+{{- /* (list $root "scheduler") -> the context described above. */ -}}
+{{- define "airfleet.context" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+cfg: {{- include "airfleet.cfg" . | nindent 2 }}
+part: {{- include (printf "airfleet.%s.part" $name) $root | nindent 2 }}
+{{- end -}}
+
+{{- /* {root, name, cfg, part} -> a pod template: metadata and spec. */ -}}
+{{- define "airfleet.pod" -}}
+{{- $labels := include "airfleet.selectorLabels" (list .root .name) | fromYaml -}}
+metadata:
+  labels: {{- toYaml (merge $labels (.part.labels | default dict) (.cfg.labels | default dict)) | nindent 4 }}
+  {{- with include "airfleet.pod.annotations" . | fromYaml }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec: {{- include "airfleet.pod.spec" . | nindent 2 }}
+{{- end -}}
+
+{{- /* What a change of must restart the pod. Boot files and configuration count for what runs on; a worker reads both
+afresh in every pod. */ -}}
+{{- define "airfleet.pod.annotations" -}}
+{{- $annotations := deepCopy (.cfg.annotations | default dict) -}}
+{{- if and (ne .part.airflow false) (ne .name "worker") -}}
+{{- $_ := set $annotations "airfleet/config-digest" (include "airfleet.configDigest" .root) -}}
+{{- end -}}
+{{- range $key, $value := $annotations -}}
+{{- if not (kindIs "invalid" $value) }}
+{{ $key }}: {{ $value | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.configDigest" -}}
+{{- $boot := list -}}
+{{- range $path, $content := .Files.Glob "files/boot/*" -}}{{- $boot = append $boot ($content | toString) -}}{{- end -}}
+{{- printf "%s%s" (include "airfleet.config" .) (join "" $boot) | sha256sum | trunc 16 -}}
+{{- end -}}
+
+{{- define "airfleet.pod.spec" -}}
+{{- $cfg := .cfg -}}
+serviceAccountName: {{ $cfg.serviceAccountName | default (include "airfleet.name" (list .root (.part.serviceAccount | default .name))) }}
+automountServiceAccountToken: {{ or .part.token $cfg.automountServiceAccountToken | default false }}
+enableServiceLinks: false
+{{- with .part.restartPolicy }}
+restartPolicy: {{ . }}
+{{- end }}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- if not (kindIs "invalid" $cfg.terminationGracePeriodSeconds) }}
+terminationGracePeriodSeconds: {{ int $cfg.terminationGracePeriodSeconds }}
+{{- end }}
+{{- range $field := list "priorityClassName" "runtimeClassName" "schedulerName" "dnsPolicy" }}
+{{- with get $cfg $field }}
+{{ $field }}: {{ . }}
+{{- end }}
+{{- end }}
+{{- range $field := list "nodeSelector" "affinity" "tolerations" "hostAliases" "dnsConfig" }}
+{{- with get $cfg $field }}
+{{ $field }}: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- with $cfg.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- $selector := dict "labelSelector" (dict "matchLabels" (include "airfleet.selectorLabels" (list $.root $.name) | fromYaml)) }}
+  {{- range . }}
+  - {{ toYaml (merge (deepCopy .) $selector) | indent 4 | trim }}
+  {{- end }}
+{{- end }}
+securityContext: {{- toYaml $cfg.podSecurityContext | nindent 2 }}
+{{- with include "airfleet.pod.initContainers" . }}
+initContainers: {{- . | trim | nindent 2 }}
+{{- end }}
+containers:
+  - {{ include "airfleet.pod.container" . | indent 4 | trim }}
+volumes: {{- include "airfleet.pod.volumes" . | trim | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,86 @@
+{{- /* What a pod mounts; the context is that of _pod.tpl. */ -}}
+
+{{- /* Mount path -> mount, as one list; the user's win. */ -}}
+{{- define "airfleet.pod.volumeMounts" -}}
+{{- $mounts := include "airfleet.pod.ownMounts" . | fromYaml -}}
+{{- range list (.part.volumeMounts | default dict) .cfg.volumeMounts -}}
+{{- range $path, $mount := . -}}{{- $_ := set $mounts $path $mount -}}{{- end -}}
+{{- end -}}
+{{- range $path, $mount := $mounts -}}
+{{- if $mount }}
+- {{ toYaml (merge (dict "mountPath" $path) $mount) | indent 2 | trim }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.pod.ownMounts" -}}
+/tmp: {name: tmp}
+{{- if ne .part.airflow false }}
+/opt/airfleet/boot: {name: boot, readOnly: true}
+/opt/airfleet/config: {name: config, readOnly: true}
+/opt/airflow/logs: {name: logs}
+{{- if .part.secrets }}
+/opt/airfleet/secrets: {name: secrets, readOnly: true}
+{{- end }}
+{{- if .part.bundles }}
+{{- range $name, $b := .root.Values.dags.bundles }}
+{{- if and $b $b.configMap }}
+/opt/airfleet/dags/{{ $name }}: {name: dags-{{ $name }}, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "airfleet.pod.volumes" -}}
+{{- $volumes := include "airfleet.pod.ownVolumes" . | fromYaml -}}
+{{- range list (.part.volumes | default dict) .cfg.volumes -}}
+{{- range $name, $source := . -}}{{- $_ := set $volumes $name $source -}}{{- end -}}
+{{- end -}}
+{{- range $name, $source := $volumes -}}
+{{- if $source }}
+- {{ toYaml (merge (dict "name" $name) $source) | indent 2 | trim }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.pod.ownVolumes" -}}
+tmp: {emptyDir: {sizeLimit: {{ .cfg.tmpSizeLimit }}}}
+{{- if ne .part.airflow false }}
+boot: {configMap: {name: {{ include "airfleet.name" (list .root "boot") }}, items: {{ include "airfleet.bootItems" .root }}}}
+config: {configMap: {name: {{ include "airfleet.name" (list .root (ternary "worker-config" "config" (eq .name "worker"))) }}}}
+{{- if and .root.Values.logs.persistence.enabled .part.sharedLogs }}
+logs: {persistentVolumeClaim: {claimName: {{ include "airfleet.logsClaimName" .root }}}}
+{{- else }}
+logs: {emptyDir: {sizeLimit: {{ .root.Values.logs.sizeLimit }}}}
+{{- end }}
+{{- if .part.secrets }}
+secrets: {projected: {defaultMode: 0440, sources: {{ include "airfleet.pod.secretSources" . }}}}
+{{- end }}
+{{- if .part.bundles }}
+{{- range $name, $b := .root.Values.dags.bundles }}
+{{- if and $b $b.configMap }}
+dags-{{ $name }}: {configMap: {name: {{ $b.configMap }}}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* The Secrets' keys that a component may read, each as a file of the same name; nothing else of them is mounted. */ -}}
+{{- define "airfleet.pod.secretSources" -}}
+{{- $sources := list -}}
+{{- $keyItems := list -}}
+{{- range .part.secrets -}}
+{{- if eq . "connection" -}}
+{{- $item := dict "key" $.root.Values.database.secretKey "path" "connection" -}}
+{{- $sources = append $sources (dict "secret" (dict "name" (include "airfleet.databaseSecretName" $.root) "items" (list $item))) -}}
+{{- else -}}
+{{- $keyItems = append $keyItems (dict "key" . "path" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if $keyItems -}}
+{{- $sources = append $sources (dict "secret" (dict "name" (include "airfleet.keysSecretName" .root) "items" $keyItems)) -}}
+{{- end -}}
+{{- toJson $sources -}}
+{{- end -}}

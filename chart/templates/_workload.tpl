@@ -1,0 +1,58 @@
+{{- /* What the components' few objects have in common. */ -}}
+
+{{- /* (list $root "scheduler") -> the component's Deployment. */ -}}
+{{- define "airfleet.deployment" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $context := merge (dict "root" $root "name" $name) (include "airfleet.context" . | fromYaml) -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{- include "airfleet.metadata" (list $root $name (include "airfleet.name" .)) | nindent 2 }}
+spec:
+  {{- if not (kindIs "invalid" $context.cfg.replicas) }}
+  replicas: {{ int $context.cfg.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  selector:
+    matchLabels: {{- include "airfleet.selectorLabels" . | nindent 6 }}
+  template: {{- include "airfleet.pod" $context | nindent 4 }}
+{{- end -}}
+
+{{- /* (list $root "scheduler") -> the component's ServiceAccount. Pods that use the API mount its token themselves. */ -}}
+{{- define "airfleet.serviceAccount" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{- include "airfleet.metadata" (append . (include "airfleet.name" .)) | nindent 2 }}
+automountServiceAccountToken: false
+{{- end -}}
+
+{{- /* (list $root "scheduler" rules) -> Role and RoleBinding with these rules. */ -}}
+{{- define "airfleet.role" -}}
+{{- $metadata := include "airfleet.metadata" (list (index . 0) (index . 1) (include "airfleet.name" .)) -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{- $metadata | nindent 2 }}
+rules: {{- toYaml (index . 2) | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{- $metadata | nindent 2 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ include "airfleet.name" . }}}
+subjects:
+  - {kind: ServiceAccount, name: {{ include "airfleet.name" . }}, namespace: {{ (index . 0).Release.Namespace }}}
+{{- end -}}
+
+{{- /* "TriggererJob" -> the probes of a component that has no HTTP server: its newest heartbeat in the database, asked
+without importing Airflow. Liveness takes a database that is away for alive, or an outage would restart everything. */ -}}
+{{- define "airfleet.heartbeatProbes" -}}
+startupProbe:
+  exec: {command: [python, /opt/airfleet/boot/airfleet_heartbeat.py, {{ . }}]}
+  periodSeconds: 3
+  timeoutSeconds: 10
+  failureThreshold: 100
+livenessProbe:
+  exec: {command: [python, /opt/airfleet/boot/airfleet_heartbeat.py, {{ . }}, --liveness]}
+  periodSeconds: 60
+  timeoutSeconds: 20
+  failureThreshold: 5
+{{- end -}}

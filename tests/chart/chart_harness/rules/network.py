@@ -1,0 +1,126 @@
+"""What the NetworkPolicies let through: the table of docs/reference/network.md, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+
+from chart_harness.network import (
+    INTERNET,
+    METADATA,
+    NAME_SERVER,
+    NEIGHBOUR,
+    Endpoint,
+    allowed,
+    endpoints,
+    is_isolated,
+    stranger,
+)
+from chart_harness.objects import Rendered, ref_of
+from chart_harness.rules.registry import rule
+
+CONTROL_PLANE = ("api-server", "scheduler", "dag-processor", "triggerer", "bootstrap")
+PORTS = {"api-server": 8080, "triggerer": 8794, "postgres": 5432, "scheduler": 8974}
+TABLE = {
+    ("worker", "api-server", 8080),
+    ("api-server", "triggerer", 8794),
+    *((component, "postgres", 5432) for component in CONTROL_PLANE),
+}
+USES_THE_KUBERNETES_API = ("api-server", "scheduler", "bootstrap")
+USES_THE_OUTSIDE = ("api-server", "dag-processor", "triggerer", "worker")
+
+
+def enabled(r: Rendered) -> bool:
+    """Whether this release has policies at all."""
+    return not r.release.is_off("networkPolicies.enabled")
+
+
+@rule
+def every_pod_is_isolated(r: Rendered) -> Iterator[str]:
+    """Every pod has a policy for what it sends and for what it receives."""
+    for pod in endpoints(r):
+        for direction in ("ingress", "egress"):
+            if enabled(r) != is_isolated(r, pod, direction):
+                yield f"{pod.name} is {'not ' * enabled(r)}limited in {direction}"
+
+
+@rule
+def address_blocks_are_valid(r: Rendered) -> Iterator[str]:
+    """The API server refuses a block that is no CIDR, and an exception that is not strictly within its block."""
+    for policy in r.of("NetworkPolicy"):
+        for way, side in (("ingress", "from"), ("egress", "to")):
+            peers = [peer for entry in policy["spec"].get(way) or [] for peer in entry.get(side) or []]
+            for block in [peer["ipBlock"] for peer in peers if "ipBlock" in peer]:
+                own = ip_network(block["cidr"])
+                for text in block.get("except") or []:
+                    inner = ip_network(text)
+                    if inner.version != own.version or inner == own or inner[0] not in own or inner[-1] not in own:
+                        yield f"{ref_of(policy)}: {way} excepts {text}, which is not within {own}"
+
+
+@rule
+def pods_reach_each_other_by_the_table(r: Rendered) -> Iterator[str]:
+    """Components reach each other exactly as the table says, on any port that one of them listens on."""
+    if enabled(r):
+        for source in endpoints(r):
+            for to in endpoints(r):
+                for port in sorted({*PORTS.values(), 22}):
+                    passes = allowed(r, source, to, port, cidrs_match_pods=False)
+                    if passes != ((source.name, to.name, port) in TABLE) and source.name != to.name:
+                        yield f"{source.name} {'reaches' if passes else 'does not reach'} {to.name}:{port}"
+
+
+@rule
+def open_addresses_open_no_pod(r: Rendered) -> Iterator[str]:
+    """Where ipBlocks match pods too, an open outside still leads to no pod but the API's, which serves clients."""
+    if enabled(r):
+        open_to_all = not r.release.value("networkPolicies.clients")
+        for source in endpoints(r):
+            for to in endpoints(r):
+                for port in sorted({*PORTS.values(), 22}):
+                    if allowed(r, source, to, port, cidrs_match_pods=True) and source.name != to.name:
+                        by_table = (source.name, to.name, port) in TABLE
+                        if not by_table and not (open_to_all and to.name == "api-server" and port == 8080):
+                            yield f"{source.name} reaches {to.name}:{port} by address"
+
+
+@rule
+def strangers_reach_only_the_api(r: Rendered) -> Iterator[str]:
+    """Pods that are not part of the release, near or far, reach the API at most."""
+    if enabled(r):
+        for source in (stranger(r), NEIGHBOUR, INTERNET):
+            for to in endpoints(r):
+                for port in sorted({*PORTS.values(), 22}):
+                    passes = allowed(r, source, to, port, cidrs_match_pods=True)
+                    if passes and (to.name, port) != ("api-server", 8080):
+                        yield f"{source.name} reaches {to.name}:{port}"
+
+
+@rule
+def the_outside_is_reached_by_the_table(r: Rendered) -> Iterator[str]:
+    """Names resolve; the Kubernetes API and the internet are for those who need them; node metadata is for nobody."""
+    told = r.release.value("networkPolicies") or {}
+    if enabled(r) and not {"dns", "kubernetesApi", "outbound"} & set(told):
+        for source in endpoints(r):
+            yield from _differs(r, source, NAME_SERVER, 53, "UDP", source.name != "postgres")
+            yield from _differs(r, source, METADATA, 80, "TCP", False)
+            yield from _differs(r, source, INTERNET, 80, "TCP", source.name in USES_THE_OUTSIDE)
+            api = source.name in USES_THE_KUBERNETES_API + USES_THE_OUTSIDE
+            yield from _differs(r, source, INTERNET, 6443, "TCP", api)
+
+
+@rule
+def workers_do_not_reach_the_database(r: Rendered) -> Iterator[str]:
+    """With the database's addresses told, the control plane reaches it and a task does not."""
+    port = r.release.value("networkPolicies.database.port") or 5432
+    for cidr in r.release.value("networkPolicies.database.cidrs") or []:
+        database = Endpoint(f"database {cidr}", cidr.partition("/")[0])
+        if enabled(r) and not r.release.value("postgres.embedded"):
+            for source in endpoints(r):
+                yield from _differs(r, source, database, port, "TCP", source.name in CONTROL_PLANE)
+
+
+def _differs(r: Rendered, source: Endpoint, to: Endpoint, port: int, protocol: str, wanted: bool) -> Iterator[str]:
+    passes = allowed(r, source, to, port, protocol, cidrs_match_pods=False)
+    if passes != wanted:
+        yield f"{source.name} {'reaches' if passes else 'does not reach'} {to.name}:{port}/{protocol}"

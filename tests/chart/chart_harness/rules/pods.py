@@ -1,0 +1,193 @@
+"""Every pod of the release, the executor's pod templates included."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from chart_harness.objects import Rendered
+from chart_harness.rules.registry import rule
+
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+# What an Airflow 3.3 component serves: the scheduler's health server and the API server.
+HTTP_PATHS = {"scheduler": {"/health"}, "api-server": {"/execution/health", "/api/v2/version"}}
+USES_THE_API = ("api-server", "scheduler", "bootstrap")
+_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+_UNITS = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+@rule
+def names_in_a_pod_are_unique(r: Rendered) -> Iterator[str]:
+    """Server-side apply refuses a second entry of the same name; a client-side apply drops one."""
+    for pod in r.pods:
+        yield from _twice(pod.owner, "container", [c["name"] for c in pod.containers])
+        yield from _twice(pod.owner, "volume", [v["name"] for v in pod.volumes])
+        ports = [port for c in pod.containers for port in c.get("ports") or []]
+        yield from _twice(pod.owner, "port", [str(port["containerPort"]) for port in ports])
+        yield from _twice(pod.owner, "port", [port["name"] for port in ports if port.get("name")])
+        for place, container in pod.named():
+            yield from _twice(place, "env", [e["name"] for e in container.get("env") or []])
+            yield from _twice(place, "mount", [m["mountPath"].rstrip("/") for m in container.get("volumeMounts") or []])
+
+
+@rule
+def pods_are_restricted(r: Rendered) -> Iterator[str]:
+    """The Pod Security Standard `restricted`, which a namespace can enforce."""
+    for pod in r.pods:
+        spec, context = pod.spec, pod.spec.get("securityContext") or {}
+        for field in ("hostNetwork", "hostPID", "hostIPC"):
+            if spec.get(field):
+                yield f"{pod.owner}: {field}"
+        for volume in pod.volumes:
+            for kind in set(volume) - {"name"} - _VOLUMES:
+                yield f"{pod.owner}: volume {volume['name']} is a {kind}"
+        if context.get("sysctls"):
+            yield f"{pod.owner}: sysctls"
+        for place, container in pod.named():
+            yield from (f"{place}: {text}" for text in _unrestricted(context, container.get("securityContext") or {}))
+            if any(port.get("hostPort") for port in container.get("ports") or []):
+                yield f"{place}: hostPort"
+
+
+def _unrestricted(pod: dict[str, Any], own: dict[str, Any]) -> Iterator[str]:
+    both = {**pod, **own}
+    if both.get("runAsNonRoot") is not True:
+        yield "runAsNonRoot is not true"
+    if both.get("runAsUser") == 0:
+        yield "runs as root"
+    if (both.get("seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"):
+        yield "no seccomp profile"
+    if own.get("allowPrivilegeEscalation") is not False:
+        yield "allowPrivilegeEscalation is not false"
+    if own.get("privileged"):
+        yield "privileged"
+    if (own.get("procMount") or "Default") != "Default":
+        yield "procMount"
+    capabilities = own.get("capabilities") or {}
+    if "ALL" not in (capabilities.get("drop") or []):
+        yield "capabilities are not dropped"
+    if set(capabilities.get("add") or []) - {"NET_BIND_SERVICE"}:
+        yield f"capabilities {capabilities['add']} are added"
+
+
+@rule
+def root_file_systems_are_read_only(r: Rendered) -> Iterator[str]:
+    """No container can change its own image's files, and Airflow's have a /tmp to write to."""
+    for pod in r.pods:
+        for place, container in pod.named():
+            if (container.get("securityContext") or {}).get("readOnlyRootFilesystem") is not True:
+                yield f"{place}: the root file system is writable"
+            if container["name"] in ("base", "wait-for-migrations"):
+                mounts = {m["mountPath"]: m for m in container.get("volumeMounts") or []}
+                if mounts.get("/tmp", {"readOnly": True}).get("readOnly"):
+                    yield f"{place}: no writable /tmp"
+
+
+@rule
+def empty_dirs_have_a_limit(r: Rendered) -> Iterator[str]:
+    """A full emptyDir without a limit takes its whole node down."""
+    for pod in r.pods:
+        for volume in pod.volumes:
+            if "emptyDir" in volume and not (volume["emptyDir"] or {}).get("sizeLimit"):
+                yield f"{pod.owner}: emptyDir {volume['name']} has no sizeLimit"
+
+
+@rule
+def containers_have_resources(r: Rendered) -> Iterator[str]:
+    """Every container of ours requests CPU and memory and limits memory; limits are not below requests."""
+    for pod in r.pods:
+        for place, container in pod.named():
+            resources = container.get("resources") or {}
+            requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+            for name in [n for n in ("cpu", "memory") if n not in requests]:
+                yield f"{place}: requests no {name}"
+            if "memory" not in limits:
+                yield f"{place}: no memory limit"
+            for name in [n for n in limits if n in requests and _amount(limits[n]) < _amount(requests[n])]:
+                yield f"{place}: {name} limit {limits[name]} is below the request {requests[name]}"
+
+
+@rule
+def tokens_are_mounted_only_where_used(r: Rendered) -> Iterator[str]:
+    """automountServiceAccountToken is said everywhere: true for what uses the Kubernetes API, false for the rest."""
+    for account in r.of("ServiceAccount"):
+        if account.get("automountServiceAccountToken") is not False:
+            yield f"ServiceAccount/{account['metadata']['name']} mounts its token into any pod"
+    for pod in r.pods:
+        token = pod.spec.get("automountServiceAccountToken")
+        if token not in (True, False):
+            yield f"{pod.owner} does not say whether its token is mounted"
+        opted_in = pod.is_worker and _worker_opted_in(r, pod.owner)
+        if bool(token) != (pod.component in USES_THE_API or opted_in):
+            yield f"{pod.owner}: automountServiceAccountToken is {token}"
+
+
+def _worker_opted_in(r: Rendered, owner: str) -> bool:
+    templates = r.release.value("podTemplates") or {}
+    own = (templates.get(owner.rpartition(":")[2].removesuffix(".yaml")) or {}).get("automountServiceAccountToken")
+    return bool(r.release.value("workers.automountServiceAccountToken") if own is None else own)
+
+
+@rule
+def probes_ask_what_is_there(r: Rendered) -> Iterator[str]:
+    """A probe's port is one of its container's, its path is one that the component serves."""
+    for pod in r.pods:
+        for place, container in pod.named():
+            ports = {p for port in container.get("ports") or [] for p in (port["containerPort"], port.get("name"))}
+            for name in PROBES:
+                probe = container.get(name) or {}
+                asked = probe.get("httpGet") or probe.get("tcpSocket")
+                if asked and asked["port"] not in ports:
+                    yield f"{place}: {name} asks the port {asked['port']}, which is not there"
+                path = (probe.get("httpGet") or {}).get("path")
+                if path and container["name"] == "base" and path not in HTTP_PATHS.get(pod.component, set()):
+                    yield f"{place}: {name} asks for {path}, which {pod.component} does not serve"
+
+
+@rule
+def long_running_containers_are_probed(r: Rendered) -> Iterator[str]:
+    """Startup and liveness for all that runs on, readiness for what a Service leads to."""
+    served = {
+        pod.component for s in r.of("Service") for pod in r.pods if s["spec"]["selector"].items() <= pod.labels.items()
+    }
+    for pod in r.pods:
+        if pod.owner.startswith(("Deployment/", "StatefulSet/")):
+            needed = ("startupProbe", "livenessProbe", *(("readinessProbe",) if pod.component in served else ()))
+            base = next(c for c in pod.containers if c["name"] == "base")
+            for name in needed:
+                if not base.get(name):
+                    yield f"{pod.owner}: no {name}"
+
+
+@rule
+def boot_files_exist(r: Rendered) -> Iterator[str]:
+    """Every file of /opt/airfleet/boot that a command names is in the boot ConfigMap that its container mounts."""
+    for pod in r.pods:
+        for place, container in pod.named():
+            mounts = {m["mountPath"]: m["name"] for m in container.get("volumeMounts") or []}
+            volume = next((v for v in pod.volumes if v["name"] == mounts.get("/opt/airfleet/boot")), {})
+            config_map = r.find("ConfigMap", (volume.get("configMap") or {}).get("name", "")) or {}
+            for name in sorted(set(re.findall(r"/opt/airfleet/boot/([\w.]+)", str(container)))):
+                if name not in (config_map.get("data") or {}):
+                    yield f"{place}: there is no boot file {name}"
+
+
+@rule
+def service_links_are_off(r: Rendered) -> Iterator[str]:
+    """Service links would put AIRFLOW_* variables into the environment that Airflow reads as configuration."""
+    for pod in r.pods:
+        if pod.spec.get("enableServiceLinks") is not False:
+            yield f"{pod.owner}: enableServiceLinks is not false"
+
+
+def _twice(place: str, what: str, names: list[str]) -> Iterator[str]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"{place}: {what} {name} is there {count} times"
+
+
+def _amount(quantity: Any) -> float:
+    match = re.fullmatch(r"([0-9.]+)(\w*)", str(quantity))
+    return float(match[1]) * _UNITS.get(match[2], 1) if match else 0

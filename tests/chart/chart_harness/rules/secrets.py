@@ -1,0 +1,117 @@
+"""Who can read which secret, as docs/guide/security.md promises."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from chart_harness.objects import Pod, Rendered, ref_of
+from chart_harness.rules.references import config_sources
+from chart_harness.rules.registry import rule
+
+# component -> the secret files that it may have
+TABLE: dict[str, set[str]] = {
+    "api-server": {"connection", "fernet-key", "api-secret-key", "jwt-secret"},
+    "scheduler": {"connection", "fernet-key", "jwt-secret"},
+    "triggerer": {"connection", "fernet-key", "api-secret-key"},
+    "dag-processor": {"connection", "fernet-key"},
+    "bootstrap": set(),  # it reads what it needs from the API, for its run
+    "postgres": {"password"},
+    "worker": set(),
+}
+OPTIONS = {
+    "connection": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "fernet-key": "AIRFLOW__CORE__FERNET_KEY",
+    "api-secret-key": "AIRFLOW__API__SECRET_KEY",
+    "jwt-secret": "AIRFLOW__API_AUTH__JWT_SECRET",
+}
+_LEAKS = re.compile(r"(sql_alchemy_conn|fernet_key|secret_key|jwt_secret)(_cmd|_secret)?\s*=", re.IGNORECASE)
+
+
+def control_plane_secrets(r: Rendered) -> set[str]:
+    """The names of the Secrets that hold the control plane's keys."""
+    return {
+        r.release.value(f"{which}.secretName") or f"{r.release.fullname}-{which}"
+        for which in ("keys", "database", "admin")
+    }
+
+
+def _control_plane_reads(r: Rendered, pod: Pod) -> Iterator[tuple[str, str, list[str]]]:
+    secrets = control_plane_secrets(r)
+    return ((place, name, keys) for place, name, keys in config_sources(pod, "secret") if name in secrets)
+
+
+@rule
+def secrets_go_by_the_table(r: Rendered) -> Iterator[str]:
+    """Each component has the secret files of the table and no other, and no Secret is mounted as a whole."""
+    for pod in r.pods:
+        found: set[str] = set()
+        for place, name, keys in _control_plane_reads(r, pod):
+            if not keys:
+                yield f"{place}: takes the whole Secret {name}"
+            found |= set(keys)
+        connection = r.release.value("database.secretKey") or "connection"
+        allowed = {connection if key == "connection" else key for key in TABLE[pod.component]}
+        if found != allowed:
+            yield f"{pod.owner} reads {sorted(found)}, the table says {sorted(allowed)}"
+
+
+@rule
+def workers_have_no_control_plane_secret(r: Rendered) -> Iterator[str]:
+    """Nothing of a task's pod names one: no volume, environment, command or argument."""
+    for pod in r.pods:
+        if pod.is_worker:
+            text = json.dumps(pod.spec)
+            for name in control_plane_secrets(r):
+                if f'"{name}"' in text:
+                    yield f"{pod.owner} names the Secret {name}"
+            for option in OPTIONS.values():
+                if option in text:
+                    yield f"{pod.owner} sets {option}"
+
+
+@rule
+def secrets_are_files(r: Rendered) -> Iterator[str]:
+    """A secret in the environment is in every child process, in crash dumps and in `kubectl describe`."""
+    for pod in r.pods:
+        for place, name, _ in _control_plane_reads(r, pod):
+            if ": env" in place:
+                yield f"{place} takes {name} from the environment"
+        for place, container in pod.named():
+            for env in container.get("env") or []:
+                if env["name"] in OPTIONS.values():
+                    yield f"{place}: {env['name']} is set to a value"
+
+
+@rule
+def secret_files_reach_airflow(r: Rendered) -> Iterator[str]:
+    """Each secret file that a component has is mounted read-only and named by the *_CMD option that reads it."""
+    for pod in r.pods:
+        if pod.is_postgres:
+            continue
+        base = next(c for c in pod.containers if c["name"] == "base")
+        env = {e["name"]: e.get("value") for e in base.get("env") or []}
+        for file, option in OPTIONS.items():
+            wanted = f"cat /opt/airfleet/secrets/{file}" if file in TABLE[pod.component] else None
+            if env.get(f"{option}_CMD") != wanted:
+                yield f"{pod.owner}: {option}_CMD is {env.get(f'{option}_CMD')!r}, not {wanted!r}"
+        mounts = [m.get("readOnly") for m in base["volumeMounts"] if m["mountPath"] == "/opt/airfleet/secrets"]
+        if mounts != [True] * bool(TABLE[pod.component]):
+            yield f"{pod.owner}: /opt/airfleet/secrets is mounted {len(mounts)} times, read-only: {mounts}"
+
+
+@rule
+def config_maps_hold_no_secret(r: Rendered) -> Iterator[str]:
+    """The shared airflow.cfg sets no secret and no command that prints one: a worker would run it."""
+    for obj in r.of("ConfigMap"):
+        for name, text in (obj.get("data") or {}).items():
+            if name.endswith(".cfg") and (found := _LEAKS.search(text)):
+                yield f"{ref_of(obj)}: {name} sets {found[0]}"
+
+
+@rule
+def the_chart_holds_no_secret(r: Rendered) -> Iterator[str]:
+    """What Helm stores of a release can be read by whoever reads its Secrets: so the chart makes none."""
+    for obj in r.of("Secret"):
+        yield f"{ref_of(obj)} is rendered"

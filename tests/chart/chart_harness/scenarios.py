@@ -1,0 +1,123 @@
+"""The releases that every rule is checked on: the defaults, each feature turned, and every preset."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import yaml
+
+from chart_harness.objects import Rendered
+from chart_harness.render import CHART, render
+
+PRESETS = {path.stem: path for path in sorted((CHART.parent / "values" / "presets").glob("*.yaml"))}
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+SIDECAR = {
+    "image": "envoy:1.35",
+    "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
+}
+
+# Every option of a pod, as a component, `workers` or a pod template takes it.
+ALL_POD_OPTIONS: dict[str, Any] = {
+    "labels": {"team": "data"},
+    "annotations": {"sidecar.istio.io/inject": "false"},
+    "env": {
+        "TZ": "UTC",
+        "WORKERS": 4,
+        "RATIO": 0.5,
+        "DEBUG": True,
+        "REGION": {"configMapKeyRef": {"name": "region", "key": "name"}},
+        "POD_IP": {"fieldRef": {"fieldPath": "status.podIP"}},
+    },
+    "volumes": {"scratch": {"emptyDir": {"sizeLimit": "1Gi"}}, "certs": {"configMap": {"name": "certs"}}},
+    "volumeMounts": {"/scratch": {"name": "scratch"}, "/certs": {"name": "certs", "readOnly": True}},
+    "initContainers": {"fetch": {**SIDECAR, "command": ["true"]}},
+    "sidecars": {"proxy": SIDECAR},
+    "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
+    "nodeSelector": {"disk": "ssd"},
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "gpu", "operator": "DoesNotExist"}]}]
+            }
+        }
+    },
+    "tolerations": [{"key": "dedicated", "operator": "Equal", "value": "airflow", "effect": "NoSchedule"}],
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
+    "priorityClassName": "high",
+    "runtimeClassName": "gvisor",
+    "schedulerName": "packer",
+    "dnsPolicy": "ClusterFirst",
+    "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
+    "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db.internal"]}],
+    "terminationGracePeriodSeconds": 90,
+    "tmpSizeLimit": "2Gi",
+    "podSecurityContext": {"supplementalGroups": [1000]},
+    "securityContext": {"runAsUser": 50001},
+}
+
+COMPONENTS = ("apiServer", "scheduler", "dagProcessor", "triggerer", "bootstrap", "workers")
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "embedded database": {"postgres": {"embedded": True}},
+    "every pod option, once for all": {"pod": ALL_POD_OPTIONS, "postgres": {"embedded": True}},
+    "every pod option, in each component": {
+        **dict.fromkeys(COMPONENTS, ALL_POD_OPTIONS),
+        "podTemplates": {"gpu": ALL_POD_OPTIONS, "small": {"queues": ["small", "tiny"]}},
+    },
+    "a digest, pulled with a secret": {"image": {"digest": DIGEST, "tag": "3.3.1", "pullSecrets": ["registry"]}},
+    "names as long as they may be": {"fullnameOverride": "a" * 40, "postgres": {"embedded": True}},
+    "secrets that the user brings": {
+        "keys": {"secretName": "own-keys"},
+        "database": {"secretName": "own-database", "secretKey": "url"},
+        "admin": {"secretName": "own-admin"},
+    },
+    "no administrator": {"admin": {"create": False}},
+    "persisted logs": {"logs": {"persistence": {"enabled": True, "storageClassName": "nfs", "size": "50Gi"}}},
+    "logs on an existing claim": {"logs": {"persistence": {"enabled": True, "existingClaim": "shared-logs"}}},
+    "an autoscaler owns replicas": {"apiServer": {"replicas": None}, "triggerer": {"replicas": None}},
+    "everything unset": {
+        "image": {"pullPolicy": None},
+        "pod": {"podSecurityContext": {"runAsUser": None, "fsGroup": None, "runAsGroup": None}, "tolerations": None},
+        "workers": {"annotations": None, "serviceAccountName": None},
+        "podTemplates": {"highmem": None, "default": {"queues": None, "env": None}},
+        "config": {"triggerer": None, "core": {"load_examples": None}},
+    },
+    "bundles of each kind": {
+        "dags": {
+            "bundles": {
+                "dags-folder": None,
+                "demo": {"configMap": "demo-dags"},
+                "local": {"path": "/opt/dags", "refreshInterval": 60},
+                "git": {
+                    "classpath": "airflow.providers.git.bundles.git.GitDagBundle",
+                    "kwargs": {"git_conn_id": "dags", "tracking_ref": "main"},
+                },
+            }
+        }
+    },
+    "no network policies": {"networkPolicies": {"enabled": False}},
+    "addresses told": {
+        "networkPolicies": {
+            "clients": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}],
+            "kubernetesApi": {"cidrs": ["10.0.0.1/32"], "ports": [6443]},
+            "database": {"cidrs": ["10.20.0.5/32", "fd00::5/128"], "port": 6432},
+        }
+    },
+    "a way out to some addresses only": {
+        "networkPolicies": {"outbound": {"cidrs": ["10.0.0.0/8"]}, "database": {"cidrs": ["10.20.0.5/32"]}}
+    },
+    "no way out": {"networkPolicies": {"outbound": {"cidrs": []}, "dns": {"ports": [53]}}},
+    "a task that uses the Kubernetes API": {
+        "podTemplates": {"operators": {"automountServiceAccountToken": True, "serviceAccountName": "pod-runner"}}
+    },
+    **{f"preset {name}": yaml.safe_load(path.read_text()) or {} for name, path in PRESETS.items()},
+}
+
+
+@cache
+def rendered(name: str) -> Rendered:
+    """The release of a scenario; every test gets the same one, so none may change it."""
+    return render(SCENARIOS[name])

@@ -165,10 +165,21 @@ def _build_missing() -> None:
     if not todo:
         return
     preflight.check_machine()  # before minutes are spent for a machine that can't run the result
-    for m in todo:
-        check_go(m)
     ensure_commands(_NEEDS)
     preflight.check_space(cache_dir(), _BUILD_SPACE, "building the lab's programs")
+    build(*todo)
+
+
+def build(*todo: Module) -> None:
+    """Build those of these modules that are not built yet; the caller holds the build lock.
+
+    Raises AirfleetError if Go is missing or too old, or a build fails; nothing half-built is left.
+    """
+    todo = tuple(m for m in todo if not destination(m).is_dir())
+    if not todo:
+        return
+    for m in todo:
+        check_go(m)
     with _compile_cache() as compiled:
         for m in todo:
             with step(f"build {m.title}"):

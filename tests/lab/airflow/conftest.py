@@ -1,7 +1,8 @@
 """The live tests' cluster and the release that most of them look at. Both are made once and shared.
 
-AIRFLEET_KEEP_LAB=1 leaves the lab running for the next run; AIRFLEET_TEST_IMAGE=airflow-stock runs the same suite on
-the image without bytecode.
+AIRFLEET_KEEP_LAB=1 leaves the lab running for the next run; AIRFLEET_TEST_LAB=name uses another lab, so that two runs
+can go on side by side; AIRFLEET_TEST_IMAGE=airflow-stock runs the same suite on the image without bytecode;
+AIRFLEET_TEST_PARTS=logs,metrics leaves the other parts out of the release `full`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import pytest
 from airfleet import image
 from airfleet.kube import Cluster
 from airfleet.lab import Lab
+from lab_harness import full as parts
 from lab_harness.release import DAGS, Release
 
-LAB = "test"
+LAB = os.environ.get("AIRFLEET_TEST_LAB", "test")
 
 
 @pytest.fixture(scope="session")
@@ -53,5 +55,17 @@ def airflow(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
     start = time.monotonic()
     release.install()
     print(f"\ninstalled with --wait in {time.monotonic() - start:.1f} s")
+    yield release
+    release.remove()
+
+
+@pytest.fixture(scope="session")
+def full(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """One release with every part of lab_harness/full turned on, each with the real server that it needs."""
+    release = Release(lab, cluster, "full", "full", tmp_path_factory.mktemp("full"))
+    release.prepare([*DAGS, *Path(__file__).parent.glob("dags/*.py")])
+    start = time.monotonic()
+    release.install(parts.values(release, parts.chosen(os.environ.get("AIRFLEET_TEST_PARTS", ""))))
+    print(f"\ninstalled with every part in {time.monotonic() - start:.1f} s")
     yield release
     release.remove()

@@ -10,7 +10,7 @@ The context is always a dictionary of
           args, command, image, ports, startupProbe, readinessProbe, livenessProbe, env
           secrets             the secret files that it may read: connection, fernet-key, api-secret-key, jwt-secret
           volumes             volume name -> source;  volumeMounts  mount path -> mount
-          token               true if it talks to the Kubernetes API
+          token               true if it talks to the Kubernetes API: its container gets a token, no other one does
           serviceAccount      the account's component, if it is not `name`
           waitForMigrations   true if it must not start before the database is ready for its image
           airflow             false if the container is not Airflow
@@ -91,7 +91,7 @@ afresh in every pod. */ -}}
 {{- define "airfleet.pod.spec" -}}
 {{- $cfg := .cfg -}}
 serviceAccountName: {{ $cfg.serviceAccountName | default (include "airfleet.name" (list .root (.part.serviceAccount | default .name))) }}
-automountServiceAccountToken: {{ or .part.token $cfg.automountServiceAccountToken | default false }}
+automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .part.restartPolicy }}
 restartPolicy: {{ . }}

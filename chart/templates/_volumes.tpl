@@ -15,6 +15,9 @@
 
 {{- define "airfleet.pod.ownMounts" -}}
 /tmp: {name: tmp}
+{{- if include "airfleet.pod.token" . }}
+/var/run/secrets/kubernetes.io/serviceaccount: {name: service-account, readOnly: true}
+{{- end }}
 {{- if ne .part.airflow false }}
 /opt/airfleet/boot: {name: boot, readOnly: true}
 /opt/airfleet/config: {name: config, readOnly: true}
@@ -44,8 +47,22 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* "true" if Airflow's container talks to the Kubernetes API. It alone gets the token that Kubernetes would mount into every
+container of the pod, as the same files. */ -}}
+{{- define "airfleet.pod.token" -}}
+{{- if or .part.token .cfg.automountServiceAccountToken -}}true{{- end -}}
+{{- end -}}
+
 {{- define "airfleet.pod.ownVolumes" -}}
 tmp: {emptyDir: {sizeLimit: {{ .cfg.tmpSizeLimit }}}}
+{{- if include "airfleet.pod.token" . }}
+service-account:
+  projected:
+    sources:
+      - serviceAccountToken: {path: token, expirationSeconds: 3600}
+      - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+      - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+{{- end }}
 {{- if ne .part.airflow false }}
 boot: {configMap: {name: {{ include "airfleet.name" (list .root "boot") }}, items: {{ include "airfleet.bootItems" .root }}}}
 config: {configMap: {name: {{ include "airfleet.name" (list .root (ternary "worker-config" "config" (eq .name "worker"))) }}}}

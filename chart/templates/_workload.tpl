@@ -50,6 +50,10 @@ startupProbe:
   periodSeconds: 3
   timeoutSeconds: 10
   failureThreshold: 100
+readinessProbe:
+  exec: {command: [python, /opt/airfleet/boot/airfleet_heartbeat.py, {{ . }}]}
+  periodSeconds: 60
+  timeoutSeconds: 20
 livenessProbe:
   exec: {command: [python, /opt/airfleet/boot/airfleet_heartbeat.py, {{ . }}, --liveness]}
   periodSeconds: 60

@@ -18,7 +18,9 @@ from airfleet.machine import locked
 from airfleet.paths import cache_dir
 
 # name -> (module, package)
-_PACKAGES: Mapping[str, tuple[str, str]] = {}
+_PACKAGES: Mapping[str, tuple[str, str]] = {
+    "kube-score": ("github.com/zegl/kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
+}
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,9 @@ class Release:
 
     @cached_property
     def external(self) -> frozenset[str]:
-        """The objects (`Kind/name`) that the user brings: every name in the values, and the database's Secret."""
-        found = set(_named(self.values))
+        """The objects (`Kind/name`) that are there already: every name in the values, the database's Secret, and what
+        Kubernetes puts into every namespace."""
+        found = {*_named(self.values), "ConfigMap/kube-root-ca.crt"}
         if not self.value("postgres.embedded") and not self.value("database.secretName"):
             found.add(f"Secret/{self.fullname}-database")
         return frozenset(found)

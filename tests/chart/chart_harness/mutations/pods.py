@@ -65,6 +65,20 @@ MUTATIONS = [
     ),
     Mutation(
         "tokens_are_mounted_only_where_used",
+        "one for an init container",
+        lambda r: scheduler(r)["initContainers"][0]["volumeMounts"].append(
+            {"name": "service-account", "mountPath": "/token"}
+        ),
+    ),
+    Mutation(
+        "tokens_are_mounted_only_where_used",
+        "none",
+        lambda r: scheduler(r)["volumes"].remove(
+            next(v for v in scheduler(r)["volumes"] if v["name"] == "service-account")
+        ),
+    ),
+    Mutation(
+        "tokens_are_mounted_only_where_used",
         "an account's",
         lambda r: r.get("ServiceAccount/airflow-worker").update(automountServiceAccountToken=True),
     ),

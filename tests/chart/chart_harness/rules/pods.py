@@ -13,6 +13,7 @@ from chart_harness.rules.registry import rule
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 # What an Airflow 3.3 component serves: the scheduler's health server and the API server.
 HTTP_PATHS = {"scheduler": {"/health"}, "api-server": {"/execution/health", "/api/v2/version"}}
+TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # where every client library looks
 USES_THE_API = ("api-server", "scheduler", "bootstrap")
 _VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 _UNITS = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -111,17 +112,19 @@ def containers_have_resources(r: Rendered) -> Iterator[str]:
 
 @rule
 def tokens_are_mounted_only_where_used(r: Rendered) -> Iterator[str]:
-    """automountServiceAccountToken is said everywhere: true for what uses the Kubernetes API, false for the rest."""
+    """Kubernetes mounts no token anywhere; what uses its API mounts one into its own container, and into no other."""
     for account in r.of("ServiceAccount"):
         if account.get("automountServiceAccountToken") is not False:
             yield f"ServiceAccount/{account['metadata']['name']} mounts its token into any pod"
     for pod in r.pods:
-        token = pod.spec.get("automountServiceAccountToken")
-        if token not in (True, False):
-            yield f"{pod.owner} does not say whether its token is mounted"
-        opted_in = pod.is_worker and _worker_opted_in(r, pod.owner)
-        if bool(token) != (pod.component in USES_THE_API or opted_in):
-            yield f"{pod.owner}: automountServiceAccountToken is {token}"
+        if pod.spec.get("automountServiceAccountToken") is not False:
+            yield f"{pod.owner}: Kubernetes mounts a token into every container"
+        wanted = pod.component in USES_THE_API or (pod.is_worker and _worker_opted_in(r, pod.owner))
+        tokens = {v["name"] for v in pod.volumes if "serviceAccountToken" in str(v.get("projected"))}
+        for place, container in pod.named():
+            mounts = {m["mountPath"] for m in container.get("volumeMounts") or [] if m["name"] in tokens}
+            if mounts != ({TOKEN_DIRECTORY} if wanted and container["name"] == "base" else set()):
+                yield f"{place}: tokens at {sorted(mounts)}"
 
 
 def _worker_opted_in(r: Rendered, owner: str) -> bool:
@@ -148,15 +151,11 @@ def probes_ask_what_is_there(r: Rendered) -> Iterator[str]:
 
 @rule
 def long_running_containers_are_probed(r: Rendered) -> Iterator[str]:
-    """Startup and liveness for all that runs on, readiness for what a Service leads to."""
-    served = {
-        pod.component for s in r.of("Service") for pod in r.pods if s["spec"]["selector"].items() <= pod.labels.items()
-    }
+    """Startup, readiness and liveness for all that runs on."""
     for pod in r.pods:
         if pod.owner.startswith(("Deployment/", "StatefulSet/")):
-            needed = ("startupProbe", "livenessProbe", *(("readinessProbe",) if pod.component in served else ()))
             base = next(c for c in pod.containers if c["name"] == "base")
-            for name in needed:
+            for name in PROBES:
                 if not base.get(name):
                     yield f"{pod.owner}: no {name}"
 

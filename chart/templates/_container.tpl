@@ -75,5 +75,5 @@ command: [python, /opt/airfleet/boot/airfleet_wait_for_migrations.py]
 env: {{- include "airfleet.envList" (include "airfleet.pod.env" . | fromYaml) | trim | nindent 2 }}
 resources: {{- toYaml .root.Values.bootstrap.waitForMigrations.resources | nindent 2 }}
 securityContext: {{- toYaml .cfg.securityContext | nindent 2 }}
-volumeMounts: {{- include "airfleet.pod.volumeMounts" (merge (dict "part" (omit .part "token")) .) | trim | nindent 2 }}
+volumeMounts: {{- include "airfleet.pod.volumeMounts" (set (omit . "part") "part" (omit .part "token")) | trim | nindent 2 }}
 {{- end -}}

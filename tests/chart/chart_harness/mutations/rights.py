@@ -38,6 +38,7 @@ MUTATIONS = [
             for v in scheduler(r)["volumes"]
             if "projected" in v
             for s in v["projected"]["sources"]
+            if "secret" in s
         ],
     ),
     Mutation(

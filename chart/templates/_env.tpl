@@ -66,6 +66,12 @@ valueFrom, null removes the variable. */ -}}
 core:
   executor: KubernetesExecutor
   execution_api_server_url: {{ include "airfleet.executionApiUrl" . }}
+{{- with include "airfleet.baseUrl" . }}
+api:
+  base_url: {{ . | quote }}
+fab:
+  enable_proxy_fix: true
+{{- end }}
 kubernetes_executor:
   namespace: {{ .Release.Namespace }}
   pod_template_file: /opt/airfleet/pod-templates/default.yaml

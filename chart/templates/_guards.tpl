@@ -9,7 +9,8 @@ already refused unknown keys and wrong types. */ -}}
   (include "airfleet.guards.database" . | fromYamlArray)
   (include "airfleet.guards.config" . | fromYamlArray)
   (include "airfleet.guards.queues" . | fromYamlArray)
-  (include "airfleet.guards.bundles" . | fromYamlArray) -}}
+  (include "airfleet.guards.bundles" . | fromYamlArray)
+  (include "airfleet.guards.edges" . | fromYamlArray) -}}
 {{- end -}}
 {{- if $errors -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $errors)) -}}
@@ -21,7 +22,7 @@ already refused unknown keys and wrong types. */ -}}
 {{- range $path := list
   "image" "image.repository" "config" "keys" "database" "database.secretKey" "admin" "dags"
   "logs" "logs.sizeLimit" "logs.persistence" "logs.persistence.size"
-  "pod" "pod.tmpSizeLimit" "apiServer" "apiServer.workers" "scheduler" "dagProcessor" "triggerer"
+  "pod" "pod.tmpSizeLimit" "apiServer" "apiServer.workers" "executionApi" "executionApi.workers" "scheduler" "dagProcessor" "triggerer"
   "bootstrap" "bootstrap.backoffLimit" "bootstrap.waitForMigrations" "workers" "podTemplates"
   "postgres" "postgres.embedded" "postgres.image" "postgres.image.repository" "postgres.image.tag"
   "postgres.storage" "postgres.storage.size" "networkPolicies" "networkPolicies.dns" "networkPolicies.kubernetesApi"
@@ -61,6 +62,7 @@ database.sql_alchemy_conn: database.secretName
 database.sql_alchemy_conn_cmd: database.secretName
 core.fernet_key: keys.secretName
 core.fernet_key_cmd: keys.secretName
+api.base_url: apiServer.baseUrl
 api.secret_key: keys.secretName
 api.secret_key_cmd: keys.secretName
 api_auth.jwt_secret: keys.secretName

@@ -2,7 +2,7 @@
 {{- define "airfleet.selectorLabels" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: airfleet
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/instance: {{ include "airfleet.instance" $root }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 

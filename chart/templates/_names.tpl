@@ -3,9 +3,15 @@ Every object's name is made here and nowhere else. What pod templates and users'
 (ServiceAccounts, Secrets, ConfigMaps, Services) keeps its name over every upgrade.
 */ -}}
 
-{{- /* The prefix of every object: the release's name. */ -}}
+{{- /* The prefix of every object: the release's name. As a part of another chart, of which a release may hold several, also
+the name or alias under which that chart knows this one. */ -}}
 {{- define "airfleet.fullname" -}}
-{{- .Values.fullnameOverride | default .Release.Name -}}
+{{- .Values.fullnameOverride | default (ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) .Chart.IsRoot) -}}
+{{- end -}}
+
+{{- /* What tells this release's objects from others'. */ -}}
+{{- define "airfleet.instance" -}}
+{{- if .Chart.IsRoot }}{{ .Release.Name }}{{ else }}{{ include "airfleet.fullname" . }}{{ end -}}
 {{- end -}}
 
 {{- /* A component's objects: (list $root "api-server") -> airflow-api-server */ -}}
@@ -15,7 +21,13 @@ Every object's name is made here and nowhere else. What pod templates and users'
 
 {{- /* The key of a component in the values: "dag-processor" -> dagProcessor */ -}}
 {{- define "airfleet.valuesKey" -}}
-{{- . | camelcase | untitle -}}
+{{- if eq . "worker" }}workers{{ else }}{{ . | camelcase | untitle }}{{ end -}}
+{{- end -}}
+
+{{- /* (list $root "scheduler") -> the component's ServiceAccount, the chart's or the user's own */ -}}
+{{- define "airfleet.accountName" -}}
+{{- $own := get (index . 0).Values (include "airfleet.valuesKey" (index . 1)) | default dict -}}
+{{- (get $own "serviceAccount" | default dict).name | default (include "airfleet.name" .) -}}
 {{- end -}}
 
 {{- /* Secrets are named here, never made: the bootstrap Job makes those that nobody brought. */ -}}
@@ -49,7 +61,3 @@ Every object's name is made here and nowhere else. What pod templates and users'
 {{- .Values.image.tag | default .Chart.AppVersion | toString -}}
 {{- end -}}
 
-{{- /* Where workers find the Execution API. */ -}}
-{{- define "airfleet.executionApiUrl" -}}
-{{- printf "http://%s.%s.svc:8080/execution/" (include "airfleet.name" (list . "api-server")) .Release.Namespace -}}
-{{- end -}}

@@ -9,9 +9,12 @@ and nothing else.
 */ -}}
 {{- define "airfleet.connections" -}}
 - {from: clients, to: api-server, port: 8080}
-- {from: worker, to: api-server, port: 8080}
+- {from: worker, to: {{ include "airfleet.executionServer" . }}, port: 8080}
+{{- if include "airfleet.executionApi.isExposed" . }}
+- {from: clients, to: execution-api, port: 8080}
+{{- end }}
 - {from: api-server, to: triggerer, port: 8794}
-{{- range list "api-server" "scheduler" "dag-processor" "triggerer" "bootstrap" }}
+{{- range append (include "airfleet.deployments" . | fromYamlArray) "bootstrap" }}
 - {from: {{ . }}, to: {{ ternary "postgres" "database" $.Values.postgres.embedded }}, port: 5432}
 - {from: {{ . }}, to: dns}
 {{- end }}
@@ -19,7 +22,7 @@ and nothing else.
 {{- range list "api-server" "scheduler" "bootstrap" }}
 - {from: {{ . }}, to: kubernetes-api}
 {{- end }}
-{{- range list "api-server" "dag-processor" "triggerer" "worker" }}
+{{- range without (append (include "airfleet.deployments" . | fromYamlArray) "worker") "scheduler" }}
 - {from: {{ . }}, to: outbound}
 {{- end }}
 {{- end -}}

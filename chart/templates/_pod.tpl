@@ -90,7 +90,7 @@ afresh in every pod. */ -}}
 
 {{- define "airfleet.pod.spec" -}}
 {{- $cfg := .cfg -}}
-serviceAccountName: {{ $cfg.serviceAccountName | default (include "airfleet.name" (list .root (.part.serviceAccount | default .name))) }}
+serviceAccountName: {{ $cfg.serviceAccountName | default (include "airfleet.accountName" (list .root (.part.serviceAccount | default .name))) }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .part.restartPolicy }}

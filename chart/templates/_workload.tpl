@@ -5,25 +5,58 @@
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
 {{- $context := merge (dict "root" $root "name" $name) (include "airfleet.context" . | fromYaml) -}}
+{{- $scaled := ($context.cfg.autoscaling | default dict).enabled -}}
+{{- if kindIs "invalid" $context.cfg.topologySpreadConstraints -}}
+{{- $_ := set $context.cfg "topologySpreadConstraints" (include "airfleet.spread" . | fromYamlArray) -}}
+{{- end -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{- include "airfleet.metadata" (list $root $name (include "airfleet.name" .)) | nindent 2 }}
 spec:
-  {{- if not (kindIs "invalid" $context.cfg.replicas) }}
+  {{- if not (or $scaled (kindIs "invalid" $context.cfg.replicas)) }}
   replicas: {{ int $context.cfg.replicas }}
   {{- end }}
   revisionHistoryLimit: 3
+  {{- with $context.cfg.strategy }}
+  strategy: {{- toYaml . | nindent 4 }}
+  {{- end }}
   selector:
     matchLabels: {{- include "airfleet.selectorLabels" . | nindent 6 }}
   template: {{- include "airfleet.pod" $context | nindent 4 }}
 {{- end -}}
 
-{{- /* (list $root "scheduler") -> the component's ServiceAccount. Pods that use the API mount its token themselves. */ -}}
+{{- /* Where a Deployment's pods go if nothing is said: apart, as far as nodes and zones allow; the pods of an older version
+don't count. */ -}}
+{{- define "airfleet.spread" -}}
+{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+- {maxSkew: 1, topologyKey: {{ . }}, whenUnsatisfiable: ScheduleAnyway, matchLabelKeys: [pod-template-hash]}
+{{- end }}
+{{- end -}}
+
+{{- /* (list $root "scheduler") -> the component's ServiceAccount, unless the user brings one. Pods that use the API mount
+its token themselves. */ -}}
 {{- define "airfleet.serviceAccount" -}}
+{{- $own := get (index . 0).Values (include "airfleet.valuesKey" (index . 1)) | default dict -}}
+{{- $account := get $own "serviceAccount" | default dict -}}
+{{- if not $account.name -}}
 apiVersion: v1
 kind: ServiceAccount
-metadata: {{- include "airfleet.metadata" (append . (include "airfleet.name" .)) | nindent 2 }}
+metadata:
+  {{- include "airfleet.metadata" (append . (include "airfleet.name" .)) | nindent 2 }}
+  {{- include "airfleet.annotations" $account.annotations | nindent 2 }}
 automountServiceAccountToken: false
+{{- end -}}
+{{- end -}}
+
+{{- /* A map -> an object's annotations; null removes one, and none at all is no key. */ -}}
+{{- define "airfleet.annotations" -}}
+{{- $annotations := dict -}}
+{{- range $key, $value := . -}}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $annotations $key ($value | toString) }}{{ end -}}
+{{- end -}}
+{{- with $annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{- /* (list $root "scheduler" rules) -> Role and RoleBinding with these rules. */ -}}
@@ -39,7 +72,7 @@ kind: RoleBinding
 metadata: {{- $metadata | nindent 2 }}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ include "airfleet.name" . }}}
 subjects:
-  - {kind: ServiceAccount, name: {{ include "airfleet.name" . }}, namespace: {{ (index . 0).Release.Namespace }}}
+  - {kind: ServiceAccount, name: {{ include "airfleet.accountName" . }}, namespace: {{ (index . 0).Release.Namespace }}}
 {{- end -}}
 
 {{- /* "TriggererJob" -> the probes of a component that has no HTTP server: its newest heartbeat in the database, asked

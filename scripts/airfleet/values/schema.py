@@ -92,10 +92,10 @@ class _Build:
         return result | {name: value for name, value in rules.constraints.items() if name != "enum"}
 
     def definition(self, name: str) -> dict[str, Any]:
-        """A definition; where it is what the entries of a map are, null is allowed and removes an entry."""
+        """A definition; null is allowed where it is a value or an entry of a map, and removes that."""
         block = self.values.definitions[name].block
-        used_in_map = any(key.rules.map == ValueType(ref=name) for key in self.values.walk())
-        return self.closed(block) | ({"type": ["object", "null"]} if used_in_map else {})
+        is_value = any(key.rules.ref == name or key.rules.map == ValueType(ref=name) for key in self.values.walk())
+        return self.closed(block) | ({"type": ["object", "null"]} if is_value else {})
 
     def closed(self, key: Key) -> dict[str, Any]:
         """An object of exactly the block's own keys and those of the definitions that it extends."""

@@ -90,8 +90,10 @@ class _Reader:
             return None, {}
         return node, data
 
-    def block(self, node: yaml.Node | None, data: Mapping[str, Any], path: tuple[str, ...]) -> tuple[Key, ...]:
-        """The keys of one map, with their comments, and theirs in turn."""
+    def block(
+        self, node: yaml.Node | None, data: Mapping[str, Any], path: tuple[str, ...], above: int = 0
+    ) -> tuple[Key, ...]:
+        """The keys of one map, with their comments, and theirs in turn; `above` is the line of the key that has it."""
         keys: dict[str, Key] = {}
         for name_node, value_node in node.value if isinstance(node, yaml.MappingNode) else ():
             line, name = name_node.start_mark.line + 1, str(name_node.value)
@@ -100,9 +102,11 @@ class _Reader:
                     line, f"{'.'.join((*path, name))}: " + ("is there twice" if name in keys else "not a string")
                 )
                 continue
-            key = replace(self.comment(line), path=(*path, name), default=data[name])
+            # In {a: 1} the comment above is that of the map, not of its entries.
+            words = self.comment(line) if line != above else Key((), line + self.offset, None, "", "", Rules())
+            key = replace(words, path=(*path, name), default=data[name])
             if isinstance(data[name], dict):
-                key = replace(key, children=self.block(value_node, data[name], key.path))
+                key = replace(key, children=self.block(value_node, data[name], key.path, line))
             if key.rules.define:
                 self.define(key)
             keys[name] = key

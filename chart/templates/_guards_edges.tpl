@@ -1,0 +1,21 @@
+{{- define "airfleet.guards.edges" -}}
+{{- range $name := include "airfleet.deployments" . | fromYamlArray -}}
+{{- $key := include "airfleet.valuesKey" $name -}}
+{{- $o := get $.Values $key -}}
+{{- $hpa := $o.autoscaling | default dict -}}
+{{- if and $hpa.enabled (gt (int ($o.replicas | default 1)) 1) }}
+- {{ printf "%s sets replicas to %d and autoscaling is enabled: each would undo the other. Fix: leave replicas out and set %s.autoscaling.minReplicas." $key (int $o.replicas) $key | quote }}
+{{- end -}}
+{{- if and $hpa.enabled (gt (int ($hpa.minReplicas | default 2)) (int ($hpa.maxReplicas | default 5))) }}
+- {{ printf "%s.autoscaling.minReplicas is above maxReplicas: no number of pods is in between. Fix: raise maxReplicas to %d or more." $key (int ($hpa.minReplicas | default 2)) | quote }}
+{{- end -}}
+{{- $budget := $o.podDisruptionBudget | default dict -}}
+{{- if not (or (kindIs "invalid" $budget.maxUnavailable) (kindIs "invalid" $budget.minAvailable)) }}
+- {{ printf "%s.podDisruptionBudget sets maxUnavailable and minAvailable: Kubernetes takes one of them. Fix: set %s.podDisruptionBudget.maxUnavailable to null." $key $key | quote }}
+{{- end -}}
+{{- $route := get $o "httpRoute" | default dict -}}
+{{- if and $route.enabled (not $route.parentRefs) }}
+- {{ printf "%s.httpRoute is enabled without parentRefs: a route that belongs to no Gateway leads nowhere. Fix: name the Gateway, such as [{name: public, namespace: gateways}]." $key | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,52 @@
+{{- /* How many pods a component has, and how many of them may go. */ -}}
+
+{{- /* -> the components that run on as Deployments. */ -}}
+{{- define "airfleet.deployments" -}}
+[api-server, {{ if .Values.executionApi.enabled }}execution-api, {{ end }}scheduler, dag-processor, triggerer]
+{{- end -}}
+
+{{- /* (list $root "scheduler" options) -> its PodDisruptionBudget; nothing where it would forbid nothing. */ -}}
+{{- define "airfleet.podDisruptionBudget" -}}
+{{- $o := index . 2 -}}
+{{- $budget := $o.podDisruptionBudget | default dict -}}
+{{- $single := and (eq ($o.replicas | toString) "1") (not ($o.autoscaling | default dict).enabled) -}}
+{{- range $limit := list "maxUnavailable" "minAvailable" -}}
+{{- $value := get $budget $limit -}}
+{{- if not (or (kindIs "invalid" $value) (and $single (eq (printf "%s %v" $limit $value) "maxUnavailable 1"))) -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{- include "airfleet.metadata" (list (index $ 0) (index $ 1) (include "airfleet.name" $)) | nindent 2 }}
+spec:
+  {{ $limit }}: {{ include "airfleet.scalar" $value }}
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels: {{- include "airfleet.selectorLabels" $ | nindent 6 }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* (list $root "scheduler" options) -> its HorizontalPodAutoscaler. */ -}}
+{{- define "airfleet.autoscaler" -}}
+{{- with (index . 2).autoscaling -}}
+{{- if .enabled -}}
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {{- include "airfleet.metadata" (list (index $ 0) (index $ 1) (include "airfleet.name" $)) | nindent 2 }}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ include "airfleet.name" $ }}}
+  minReplicas: {{ int (.minReplicas | default 2) }}
+  maxReplicas: {{ int (.maxReplicas | default 5) }}
+  {{- with .targets }}
+  metrics:
+    {{- range $resource, $percent := . }}
+    {{- if not (kindIs "invalid" $percent) }}
+    - {type: Resource, resource: {name: {{ $resource }}, target: {type: Utilization, averageUtilization: {{ int $percent }}}}}
+    {{- end }}
+    {{- end }}
+  {{- end }}
+  {{- with .behavior }}
+  behavior: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+{{- end -}}

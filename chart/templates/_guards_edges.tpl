@@ -13,6 +13,14 @@
 {{- if not (or (kindIs "invalid" $budget.maxUnavailable) (kindIs "invalid" $budget.minAvailable)) }}
 - {{ printf "%s.podDisruptionBudget sets maxUnavailable and minAvailable: Kubernetes takes one of them. Fix: set %s.podDisruptionBudget.maxUnavailable to null." $key $key | quote }}
 {{- end -}}
+{{- range $way := list "ingress" "httpRoute" -}}
+{{- $route := get $o $way | default dict -}}
+{{- $path := $route.path | default "/" | trimSuffix "/" -}}
+{{- $base := include "airfleet.basePath" $ -}}
+{{- if and $route.enabled (not (hasPrefix (print $path "/") (print $base "/"))) }}
+- {{ printf "%s.%s.path is %q, and Airflow serves below the path of its base URL, %q: what arrives finds nothing. Fix: give it that path, or set apiServer.baseUrl." $key $way $route.path (print $base "/") | quote }}
+{{- end -}}
+{{- end -}}
 {{- $route := get $o "httpRoute" | default dict -}}
 {{- if and $route.enabled (not $route.parentRefs) }}
 - {{ printf "%s.httpRoute is enabled without parentRefs: a route that belongs to no Gateway leads nowhere. Fix: name the Gateway, such as [{name: public, namespace: gateways}]." $key | quote }}

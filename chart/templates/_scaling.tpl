@@ -11,7 +11,7 @@
 {{- $budget := $o.podDisruptionBudget | default dict -}}
 {{- $single := and (eq ($o.replicas | toString) "1") (not ($o.autoscaling | default dict).enabled) -}}
 {{- range $limit := list "maxUnavailable" "minAvailable" -}}
-{{- $value := get $budget $limit -}}
+{{- $value := index $budget $limit -}}
 {{- if not (or (kindIs "invalid" $value) (and $single (eq (printf "%s %v" $limit $value) "maxUnavailable 1"))) -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget

@@ -24,11 +24,24 @@ BLOCKS = {
     "bootstrap": "bootstrap",
     "postgres": "postgres",
     "workers": "worker",
+    "executionApi": "execution-api",
 }
 SHARED = sorted({leaf.path[1] for leaf in LEAVES if leaf.path[0] == "pod"})
 OWN = [leaf for leaf in LEAVES if leaf.path[0] != "pod" and leaf.path[-1] not in SHARED]
 # Where a key counts only together with others: those others.
+EXECUTION_API: dict[str, Any] = {"enabled": True}
+ON: dict[str, dict[str, Any]] = {
+    "ingress": {"enabled": True},
+    "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]},
+    "autoscaling": {"enabled": True},
+}
 TOGETHER: dict[str, dict[str, Any]] = {
+    "apiServer.httpRoute.parentRefs": {"apiServer": {"httpRoute": {"enabled": True}}},
+    "executionApi.httpRoute.parentRefs": {"executionApi": {**EXECUTION_API, "httpRoute": {"enabled": True}}},
+    **{f"apiServer.{key}": {"apiServer": {key: on}} for key, on in ON.items()},
+    **{f"executionApi.{key}": {"executionApi": {**EXECUTION_API, key: on}} for key, on in ON.items()},
+    "executionApi": {"executionApi": EXECUTION_API},
+    "triggerer.autoscaling": {"triggerer": {"autoscaling": {"enabled": True}}},
     "postgres": {"postgres": {"embedded": True}},
     "logs.persistence": {"logs": {"persistence": {"enabled": True}}},
     "dags.bundles.*.kwargs": {"dags": {"bundles": {"x": {"classpath": "a.Bundle"}}}},
@@ -111,9 +124,9 @@ def test_a_shared_option_changes_the_pods_of_every_block(option: str) -> None:
     value = example(leaf, at(DEFAULTS, leaf.path))
     more = {"volumes": {"volumeMounts": {"/x": {"name": next(iter(value))}}} if option == "volumes" else {}}
     own = {option: value, **more.get(option, {})}
-    base = {"postgres": {"embedded": True}}
+    base: dict[str, Any] = {"postgres": {"embedded": True}, "executionApi": {"enabled": True}}
     before = pods(render(base))
-    each = pods(render({**dict.fromkeys(BLOCKS, own), "postgres": {"embedded": True, **own}}))
+    each = pods(render({block: {**base.get(block, {}), **own} for block in BLOCKS}))
     assert [block for block, component in BLOCKS.items() if each[component] == before[component]] == []
 
 

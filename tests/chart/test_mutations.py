@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from chart_harness import strict
-from chart_harness.mutations import MUTATIONS, Mutation
+from chart_harness.mutations import MUTATIONS, Mutation, edges
+from chart_harness.mutations.edges import EXPOSED
 from chart_harness.objects import Rendered
 from chart_harness.render import CHART, RefusedError, render
 from chart_harness.rules import RULES
@@ -18,6 +19,7 @@ from chart_harness.scenarios import DIGEST
 EMBEDDED = {"postgres": {"embedded": True}, "logs": {"persistence": {"enabled": True}}}
 # Where a rule looks only at certain releases, the good release that is broken is one of those.
 VALUES: dict[str, dict[str, Any]] = {
+    **{mutation.rule: EXPOSED for mutation in edges.MUTATIONS},
     "a_digest_wins": {"image": {"digest": DIGEST}},
     "workers_do_not_reach_the_database": {"networkPolicies": {"database": {"cidrs": ["10.20.0.5/32"]}}},
 }
@@ -67,7 +69,7 @@ IN_TEMPLATES = [
         "restartPolicy: Never\nsecrets: [connection]",
         "workers_have_no_control_plane_secret",
     ),
-    ("api-server/service.yaml", "targetPort: http", "targetPort: https", "services_reach_a_port"),
+    ("_edges.tpl", "targetPort: http,", "targetPort: https,", "services_reach_a_port"),
     (
         "_network.tpl",
         "{from: api-server, to: triggerer, port: 8794}",

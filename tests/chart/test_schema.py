@@ -20,7 +20,7 @@ TYPOS: dict[str, tuple[dict[str, Any], str]] = {
     "in a component": ({"scheduler": {"replica": 1}}, "replica"),
     "in a shared pod option": ({"triggerer": {"nodeSelektor": {}}}, "nodeSelektor"),
     "in pod": ({"pod": {"tollerations": []}}, "tollerations"),
-    "in workers": ({"workers": {"serviceAccount": "x"}}, "serviceAccount"),
+    "in workers": ({"workers": {"serviceAcount": {}}}, "serviceAcount"),
     "in a pod template": ({"podTemplates": {"gpu": {"queue": ["gpu"]}}}, "queue"),
     "in resources": ({"scheduler": {"resources": {"limit": {}}}}, "limit"),
     "in a nested block": ({"logs": {"persistence": {"enable": True}}}, "enable"),

@@ -159,7 +159,13 @@ def ref_of(obj: Mapping[str, Any]) -> str:
 def _named(values: Any) -> Iterator[str]:
     """`Kind/name` for every place in the values where the user names an object."""
     kinds = {"secretName": "Secret", "existingClaim": "PersistentVolumeClaim", "claimName": "PersistentVolumeClaim"}
-    refs = {"configMap": "ConfigMap", "configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret", "secret": "Secret"}
+    refs = {
+        "serviceAccount": "ServiceAccount",
+        "configMap": "ConfigMap",
+        "configMapKeyRef": "ConfigMap",
+        "secretKeyRef": "Secret",
+        "secret": "Secret",
+    }
     for key, value in values.items() if isinstance(values, dict) else ():
         if isinstance(value, str):
             kind = {**kinds, "configMap": "ConfigMap", "serviceAccountName": "ServiceAccount"}.get(key)

@@ -37,6 +37,9 @@ _RESOURCES = st.builds(
     st.integers(16, 8000),
     st.integers(0, 8000),
 )
+_HOSTS = st.lists(st.sampled_from(["airflow.example.com", "a.example.org"]), unique=True, max_size=2)
+_PATHS = st.sampled_from(["/", "/team-a", "/team/a/"])
+_BUDGET = st.sampled_from([0, 1, 2, "50%"])
 _LABELS = st.dictionaries(_NAME, _NAME, max_size=2)
 _MOUNTED = {key: ALL_POD_OPTIONS[key] for key in ("volumes", "volumeMounts")}
 _ENTRIES = {"podTemplates": ["default", "highmem", "gpu"], "bundles": ["dags-folder", "team-a"]}
@@ -49,6 +52,8 @@ _SCALAR = st.one_of(st.none(), st.booleans(), st.integers(-9, 10**9), _TEXT)
 _POD_IP = st.just(ALL_POD_OPTIONS["env"]["POD_IP"])
 MEANT: dict[str, st.SearchStrategy[Any]] = {
     "annotations": st.dictionaries(_NAME, _TEXT, max_size=2),
+    "baseUrl": st.sampled_from(["", "https://airflow.example.com", "http://localhost:9000/team/a/", "/team-a"]),
+    "behavior": st.just({"scaleDown": {"stabilizationWindowSeconds": 600}}),
     "cidrs": _CIDRS,
     "clients": st.lists(st.sampled_from(_PEERS), unique_by=str, max_size=2),
     "config": st.dictionaries(
@@ -66,19 +71,28 @@ MEANT: dict[str, st.SearchStrategy[Any]] = {
     ),
     "except": st.sampled_from([[], ["169.254.169.254/32"], ["10.1.0.0/16", "fd00:ec2::254/128"]]),
     "fullnameOverride": st.one_of(_NAME, st.just("a" * 40)),
+    "hostnames": _HOSTS,
+    "hosts": _HOSTS,
+    "httpRoute.path": _PATHS,
     "image.tag": st.sampled_from(["3.3.0", "3.3.2", "3.3.2-python3.12", "main-1a2b3c"]),
+    "ingress.path": _PATHS,
     "initContainers": st.dictionaries(
         _NAME.map("init-{}".format), st.just({**SIDECAR, "command": ["true"]}), max_size=2
     ),
     "kwargs": st.just({"depth": 1}),
     "labels": _LABELS,
+    "maxUnavailable": _BUDGET,
+    "minAvailable": _BUDGET,
     "nodeSelector": _LABELS,
+    "parentRefs": st.sampled_from([[{"name": "public"}], [{"name": "public", "namespace": "gateways"}]]),
     "path": st.just("/opt/dags"),
     "ports": _PORTS,
     "queues": st.one_of(st.none(), st.lists(_NAME, min_size=1, max_size=2, unique=True)),
     "resources": _RESOURCES,
     "sidecars": st.dictionaries(_NAME.map("side-{}".format), st.just(SIDECAR), max_size=2),
     "podSecurityContext": st.sampled_from([{}, {"runAsUser": 1001, "fsGroup": 2000}, {"runAsUser": None}]),
+    "strategy": st.sampled_from([{"type": "Recreate"}, {"rollingUpdate": {"maxSurge": 1}}]),
+    "targets": st.dictionaries(st.sampled_from(["cpu", "memory"]), st.integers(1, 200)),
     "securityContext": st.sampled_from([{}, {"runAsUser": 1001}]),
     "volumes": st.just(_MOUNTED["volumes"]),
 }
@@ -122,10 +136,10 @@ LEAVES = sorted(leaves(), key=lambda leaf: leaf.path)
 
 
 def blocks(schema: Mapping[str, Any] = SCHEMA, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of every block of documented keys."""
+    """The path of every block of documented keys that may not be null."""
     for name, child in schema["properties"].items():
         own = resolve(child)
-        if "properties" in own and name not in MEANT:
+        if "properties" in own and name not in MEANT and "null" not in own["type"]:
             yield (*path, name)
             yield from blocks(own, (*path, name))
 

@@ -120,3 +120,11 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         read(tmp_path, "a: 1\nb: {}\n# -- C.\nc: []\n# @schema typ: x\nd: 1\n")
     assert [line.split(":")[1] for line in refused.value.why.splitlines()] == ["1", "2", "2", "4", "6", "6"]
     assert "6 problems" in refused.value.what
+
+
+def test_entries_of_a_flow_map_do_not_take_the_comment_of_their_map(tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("# -- What it asks for.\n# @schema map: integer\ntargets: {cpu: 80}\n")
+    (key,) = read_values(file).keys
+    assert key.text == "What it asks for."
+    assert [child.text for child in key.children] == [""]

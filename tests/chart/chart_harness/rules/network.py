@@ -19,15 +19,27 @@ from chart_harness.network import (
 from chart_harness.objects import Rendered, ref_of
 from chart_harness.rules.registry import rule
 
-CONTROL_PLANE = ("api-server", "scheduler", "dag-processor", "triggerer", "bootstrap")
-PORTS = {"api-server": 8080, "triggerer": 8794, "postgres": 5432, "scheduler": 8974}
-TABLE = {
-    ("worker", "api-server", 8080),
-    ("api-server", "triggerer", 8794),
-    *((component, "postgres", 5432) for component in CONTROL_PLANE),
-}
+CONTROL_PLANE = ("api-server", "execution-api", "scheduler", "dag-processor", "triggerer", "bootstrap")
+PORTS = {"api-server": 8080, "execution-api": 8080, "triggerer": 8794, "postgres": 5432, "scheduler": 8974}
 USES_THE_KUBERNETES_API = ("api-server", "scheduler", "bootstrap")
-USES_THE_OUTSIDE = ("api-server", "dag-processor", "triggerer", "worker")
+USES_THE_OUTSIDE = ("api-server", "execution-api", "dag-processor", "triggerer", "worker")
+
+
+def table(r: Rendered) -> set[tuple[str, str, int]]:
+    """Which component reaches which, and on which port."""
+    return {
+        ("worker", "execution-api" if r.release.value("executionApi.enabled") else "api-server", 8080),
+        ("api-server", "triggerer", 8794),
+        *((component, "postgres", 5432) for component in CONTROL_PLANE),
+    }
+
+
+def open_to_clients(r: Rendered) -> set[tuple[str, int]]:
+    """What those may reach who are not part of the release."""
+    own = r.release.value("executionApi") or {}
+    elsewhere = (own.get("service") or {}).get("type") not in (None, "ClusterIP")
+    exposed = elsewhere or any((own.get(way) or {}).get("enabled") for way in ("ingress", "httpRoute"))
+    return {("api-server", 8080), *([("execution-api", 8080)] if own.get("enabled") and exposed else [])}
 
 
 def enabled(r: Rendered) -> bool:
@@ -66,21 +78,21 @@ def pods_reach_each_other_by_the_table(r: Rendered) -> Iterator[str]:
             for to in endpoints(r):
                 for port in sorted({*PORTS.values(), 22}):
                     passes = allowed(r, source, to, port, cidrs_match_pods=False)
-                    if passes != ((source.name, to.name, port) in TABLE) and source.name != to.name:
+                    if passes != ((source.name, to.name, port) in table(r)) and source.name != to.name:
                         yield f"{source.name} {'reaches' if passes else 'does not reach'} {to.name}:{port}"
 
 
 @rule
 def open_addresses_open_no_pod(r: Rendered) -> Iterator[str]:
-    """Where ipBlocks match pods too, an open outside still leads to no pod but the API's, which serves clients."""
+    """Where ipBlocks match pods too, an open outside still leads to no pod but the servers of clients."""
     if enabled(r):
         open_to_all = not r.release.value("networkPolicies.clients")
         for source in endpoints(r):
             for to in endpoints(r):
                 for port in sorted({*PORTS.values(), 22}):
                     if allowed(r, source, to, port, cidrs_match_pods=True) and source.name != to.name:
-                        by_table = (source.name, to.name, port) in TABLE
-                        if not by_table and not (open_to_all and to.name == "api-server" and port == 8080):
+                        by_table = (source.name, to.name, port) in table(r)
+                        if not by_table and not (open_to_all and (to.name, port) in open_to_clients(r)):
                             yield f"{source.name} reaches {to.name}:{port} by address"
 
 
@@ -92,7 +104,7 @@ def strangers_reach_only_the_api(r: Rendered) -> Iterator[str]:
             for to in endpoints(r):
                 for port in sorted({*PORTS.values(), 22}):
                     passes = allowed(r, source, to, port, cidrs_match_pods=True)
-                    if passes and (to.name, port) != ("api-server", 8080):
+                    if passes and (to.name, port) not in open_to_clients(r):
                         yield f"{source.name} reaches {to.name}:{port}"
 
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from chart_harness.objects import Rendered
+from chart_harness.rules.edges import base_path
 from chart_harness.rules.registry import rule
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 # What an Airflow 3.3 component serves: the scheduler's health server and the API server.
-HTTP_PATHS = {"scheduler": {"/health"}, "api-server": {"/execution/health", "/api/v2/version"}}
+HTTP_PATHS = {"scheduler": {"/health"}, "api-server": {"/api/v2/version"}, "execution-api": {"/execution/health"}}
 TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # where every client library looks
 USES_THE_API = ("api-server", "scheduler", "bootstrap")
 _VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
@@ -136,6 +137,10 @@ def _worker_opted_in(r: Rendered, owner: str) -> bool:
 @rule
 def probes_ask_what_is_there(r: Rendered) -> Iterator[str]:
     """A probe's port is one of its container's, its path is one that the component serves."""
+    served = {name: {f"{base_path(r)}{path}" for path in paths} for name, paths in HTTP_PATHS.items()}
+    served["scheduler"] = HTTP_PATHS["scheduler"]
+    if not r.release.value("executionApi.enabled"):
+        served["api-server"] |= served["execution-api"]
     for pod in r.pods:
         for place, container in pod.named():
             ports = {p for port in container.get("ports") or [] for p in (port["containerPort"], port.get("name"))}
@@ -145,7 +150,7 @@ def probes_ask_what_is_there(r: Rendered) -> Iterator[str]:
                 if asked and asked["port"] not in ports:
                     yield f"{place}: {name} asks the port {asked['port']}, which is not there"
                 path = (probe.get("httpGet") or {}).get("path")
-                if path and container["name"] == "base" and path not in HTTP_PATHS.get(pod.component, set()):
+                if path and container["name"] == "base" and path not in served.get(pod.component, set()):
                     yield f"{place}: {name} asks for {path}, which {pod.component} does not serve"
 
 

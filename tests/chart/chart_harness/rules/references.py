@@ -108,7 +108,10 @@ def role_bindings_resolve(r: Rendered) -> Iterator[str]:
         if ref["kind"] != "Role" or r.find("Role", ref["name"]) is None:
             yield f"{ref_of(binding)}: no {ref['kind']} {ref['name']}"
         for subject in binding.get("subjects") or []:
-            if subject.get("namespace") != r.release.namespace or not r.find("ServiceAccount", subject["name"]):
+            there = (
+                r.find("ServiceAccount", subject["name"]) or f"ServiceAccount/{subject['name']}" in r.release.external
+            )
+            if subject.get("namespace") != r.release.namespace or not there:
                 yield f"{ref_of(binding)}: no ServiceAccount {subject.get('namespace')}/{subject['name']}"
     bound = {binding["roleRef"]["name"] for binding in r.of("RoleBinding")}
     for role in r.of("Role"):

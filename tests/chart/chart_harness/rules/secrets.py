@@ -13,6 +13,7 @@ from chart_harness.rules.registry import rule
 # component -> the secret files that it may have
 TABLE: dict[str, set[str]] = {
     "api-server": {"connection", "fernet-key", "api-secret-key", "jwt-secret"},
+    "execution-api": {"connection", "fernet-key", "jwt-secret"},
     "scheduler": {"connection", "fernet-key", "jwt-secret"},
     "triggerer": {"connection", "fernet-key", "api-secret-key"},
     "dag-processor": {"connection", "fernet-key"},

@@ -38,7 +38,7 @@ def workers_find_the_execution_api(r: Rendered) -> Iterator[str]:
     url = urlsplit(option(r, "worker-config", "core", "execution_api_server_url"))
     name, _, rest = (url.hostname or "").partition(".")
     service = r.find("Service", name)
-    component = service["spec"]["selector"].get(COMPONENT) if service else None
+    component = service["spec"]["selector"].get(COMPONENT, "") if service else ""
     if rest != f"{r.release.namespace}.svc" or url.port not in [p["port"] for p in (service or _NONE)["spec"]["ports"]]:
         yield f"workers use {url.geturl()}, which is no Service of the release"
     elif "execution" not in served(r, component):

@@ -11,6 +11,7 @@ from airfleet.demo.cli import demo
 from airfleet.errors import AirfleetError, ExitCode
 from airfleet.image.cli import app as image_app
 from airfleet.lab.cli import app as lab_app
+from airfleet.migrate.cli import migrate_fleet, migrate_values
 from airfleet.values.cli import app as values_app
 
 app = typer.Typer(
@@ -27,6 +28,8 @@ app.add_typer(values_app, name="values")
 
 
 app.command()(demo)
+app.command()(migrate_values)
+app.command()(migrate_fleet)
 
 
 @app.command()

@@ -73,7 +73,13 @@ fab:
   enable_proxy_fix: true
 {{- end }}
 kubernetes_executor:
-  namespace: {{ .Release.Namespace }}
+  namespace: {{ include "airfleet.podTemplate.namespace" (list . "default") }}
+  {{- with include "airfleet.namespaces" (list . "worker") | fromYamlArray }}
+  {{- if gt (len .) 1 }}
+  multi_namespace_mode: true
+  multi_namespace_mode_namespace_list: {{ join "," . }}
+  {{- end }}
+  {{- end }}
   pod_template_file: /opt/airfleet/pod-templates/default.yaml
 dag_processor:
   dag_bundle_config_list: {{ include "airfleet.bundleList" . }}

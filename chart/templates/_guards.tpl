@@ -2,6 +2,7 @@
 already refused unknown keys and wrong types. */ -}}
 {{- define "airfleet.guards" -}}
 {{- $errors := include "airfleet.guards.needed" . | fromYamlArray -}}
+{{- if not $errors -}}{{- $errors = include "airfleet.guards.extends" . | fromYamlArray -}}{{- end -}}
 {{- if not $errors -}}
 {{- $errors = concat
   (include "airfleet.guards.names" . | fromYamlArray)
@@ -9,6 +10,7 @@ already refused unknown keys and wrong types. */ -}}
   (include "airfleet.guards.database" . | fromYamlArray)
   (include "airfleet.guards.config" . | fromYamlArray)
   (include "airfleet.guards.queues" . | fromYamlArray)
+  (include "airfleet.guards.podTemplates" . | fromYamlArray)
   (include "airfleet.guards.bundles" . | fromYamlArray)
   (include "airfleet.guards.edges" . | fromYamlArray) -}}
 {{- end -}}
@@ -69,6 +71,9 @@ api_auth.jwt_secret: keys.secretName
 api_auth.jwt_secret_cmd: keys.secretName
 core.executor: nothing (this chart runs the KubernetesExecutor)
 kubernetes_executor.pod_template_file: podTemplates.default
+kubernetes_executor.namespace: podTemplates.<name>.namespace
+kubernetes_executor.multi_namespace_mode: podTemplates.<name>.namespace
+kubernetes_executor.multi_namespace_mode_namespace_list: podTemplates.<name>.namespace
 kubernetes_executor.worker_container_repository: image.repository
 kubernetes_executor.worker_container_tag: image.tag
 dag_processor.dag_bundle_config_list: dags.bundles
@@ -86,18 +91,16 @@ sdk.queue_to_coordinator: podTemplates.<name>.queues
 {{- end -}}
 
 {{- define "airfleet.guards.queues" -}}
-{{- if not (kindIs "map" .Values.podTemplates.default) }}
-- "podTemplates.default is missing: tasks that name no queue of another template use it. Fix: define it, if only as {}."
+{{- if not (has "default" (include "airfleet.podTemplates" . | fromYamlArray)) }}
+- "podTemplates.default is missing or abstract: tasks that name no queue of another template use it. Fix: define it, if only as {}."
 {{- end -}}
 {{- $owners := dict -}}
-{{- range $name, $template := .Values.podTemplates -}}
-{{- if kindIs "map" $template -}}
-{{- range $queue := $template.queues | default (list $name) -}}
+{{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
+{{- range $queue := (get $.Values.podTemplates $name).queues | default (list $name) -}}
 {{- if hasKey $owners $queue }}
 - {{ printf "The queue %q is claimed by podTemplates.%s and by podTemplates.%s: a queue has one pod template. Fix: leave it in one of them." $queue (get $owners $queue) $name | quote }}
 {{- end -}}
 {{- $_ := set $owners $queue $name -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- $defaultQueue := get (.Values.config.operators | default dict) "default_queue" | default "default" -}}

@@ -16,11 +16,11 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 }}
 {{- end -}}
 
-{{- /* (list $root component name) -> an object's metadata. */ -}}
+{{- /* (list $root component name), and a namespace if it is not the release's -> an object's metadata. */ -}}
 {{- define "airfleet.metadata" -}}
 {{- $root := index . 0 -}}
 name: {{ index . 2 }}
-namespace: {{ $root.Release.Namespace }}
+namespace: {{ if gt (len .) 3 }}{{ index . 3 }}{{ else }}{{ $root.Release.Namespace }}{{ end }}
 labels:
   {{- include "airfleet.labels" (list $root (index . 1)) | nindent 2 }}
 {{- end -}}

@@ -27,10 +27,18 @@ and nothing else.
 {{- end }}
 {{- end -}}
 
-{{- /* (list $root "worker") -> the pods of a component, as a peer of a rule. */ -}}
-{{- define "airfleet.peer" -}}
-podSelector:
-  matchLabels: {{- include "airfleet.selectorLabels" . | nindent 4 }}
+{{- /* (list $root "worker" namespace) -> the pods of a component, as peers of a rule of a policy in this namespace. */ -}}
+{{- define "airfleet.peers" -}}
+{{- $here := index . 2 -}}
+{{- $labels := include "airfleet.selectorLabels" . | fromYaml -}}
+{{- range include "airfleet.namespaces" . | fromYamlArray }}
+- podSelector:
+    matchLabels: {{- toYaml $labels | nindent 6 }}
+  {{- if ne . $here }}
+  namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ . }}}
+  {{- end }}
+{{- end }}
 {{- end -}}
 
 {{- /* (list $root port port ...) -> TCP ports of a rule. */ -}}
@@ -47,7 +55,7 @@ podSelector:
 {{- end }}
 {{- end -}}
 
-{{- /* (list $root connection) -> the egress rule of its sender; nothing if no address or no port is open, since Kubernetes
+{{- /* (list $root connection namespace) -> the egress rule of its sender; nothing if no address or no port is open, since Kubernetes
 takes an empty list for all of them. */ -}}
 {{- define "airfleet.egressRule" -}}
 {{- $root := index . 0 -}}
@@ -70,12 +78,11 @@ ports: {{- include "airfleet.tcpPorts" (concat (list $root) $np.kubernetesApi.po
 to: {{- include "airfleet.cidrPeers" (list $root ($np.database.cidrs | default (list "0.0.0.0/0" "::/0"))) | trim | nindent 2 }}
 ports: {{- include "airfleet.tcpPorts" (list $root $np.database.port) | trim | nindent 2 }}
 {{- else if eq $c.to "outbound" -}}
-{{- with include "airfleet.outboundPeers" (list $root $c.from) -}}
+{{- with include "airfleet.outboundPeers" (list $root $c.from $np.outbound.cidrs) -}}
 to: {{- . | trim | nindent 2 }}
 {{- end -}}
 {{- else -}}
-to:
-  - {{ include "airfleet.peer" (list $root $c.to) | indent 4 | trim }}
+to: {{- include "airfleet.peers" (list $root $c.to (index . 2)) | trim | nindent 2 }}
 ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }}
 {{- end -}}
 {{- end -}}
@@ -100,12 +107,12 @@ ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }
 {{- end -}}
 {{- end -}}
 
-{{- /* Everywhere but the nodes' metadata service and, for workers, the database. */ -}}
+{{- /* (list $root component cidrs) -> peers: the addresses without the nodes' metadata service and, for workers, the database. */ -}}
 {{- define "airfleet.outboundPeers" -}}
 {{- $np := (index . 0).Values.networkPolicies -}}
 {{- $except := $np.outbound.except | default list -}}
 {{- if eq (index . 1) "worker" -}}{{- $except = concat $except ($np.database.cidrs | default list) -}}{{- end -}}
-{{- range $cidr := $np.outbound.cidrs }}
+{{- range $cidr := index . 2 }}
 - ipBlock:
     cidr: {{ $cidr | quote }}
     {{- /* Kubernetes refuses an exception that does not lie within its block. */}}
@@ -117,7 +124,7 @@ ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }
 {{- end }}
 {{- end -}}
 
-{{- /* (list $root connection) -> the ingress rule of its receiver. */ -}}
+{{- /* (list $root connection namespace) -> the ingress rule of its receiver. */ -}}
 {{- define "airfleet.ingressRule" -}}
 {{- $root := index . 0 -}}
 {{- $c := index . 1 -}}
@@ -126,8 +133,7 @@ ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }
 from: {{- toYaml . | nindent 2 }}
 {{ end -}}
 {{- else -}}
-from:
-  - {{ include "airfleet.peer" (list $root $c.from) | indent 4 | trim }}
+from: {{- include "airfleet.peers" (list $root $c.from (index . 2)) | trim | nindent 2 }}
 {{ end -}}
 ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }}
 {{- end -}}

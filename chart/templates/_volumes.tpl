@@ -64,7 +64,7 @@ service-account:
       - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
 {{- end }}
 {{- if ne .part.airflow false }}
-boot: {configMap: {name: {{ include "airfleet.name" (list .root "boot") }}, items: {{ include "airfleet.bootItems" .root }}}}
+boot: {configMap: {name: {{ include "airfleet.name" (list .root "boot") }}, items: {{ include "airfleet.bootItems" (list .root .name) }}}}
 config: {configMap: {name: {{ include "airfleet.name" (list .root (ternary "worker-config" "config" (eq .name "worker"))) }}}}
 {{- if and .root.Values.logs.persistence.enabled .part.sharedLogs }}
 logs: {persistentVolumeClaim: {claimName: {{ include "airfleet.logsClaimName" .root }}}}

@@ -33,8 +33,8 @@ don't count. */ -}}
 {{- end }}
 {{- end -}}
 
-{{- /* (list $root "scheduler") -> the component's ServiceAccount, unless the user brings one. Pods that use the API mount
-its token themselves. */ -}}
+{{- /* (list $root "scheduler"), and a namespace if it is not the release's -> the component's ServiceAccount, unless the user
+brings one. Pods that use the API mount its token themselves. */ -}}
 {{- define "airfleet.serviceAccount" -}}
 {{- $own := get (index . 0).Values (include "airfleet.valuesKey" (index . 1)) | default dict -}}
 {{- $account := get $own "serviceAccount" | default dict -}}
@@ -42,7 +42,7 @@ its token themselves. */ -}}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  {{- include "airfleet.metadata" (append . (include "airfleet.name" .)) | nindent 2 }}
+  {{- include "airfleet.metadata" (concat (slice . 0 2) (list (include "airfleet.name" .)) (slice . 2)) | nindent 2 }}
   {{- include "airfleet.annotations" $account.annotations | nindent 2 }}
 automountServiceAccountToken: false
 {{- end -}}
@@ -59,20 +59,24 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
-{{- /* (list $root "scheduler" rules) -> Role and RoleBinding with these rules. */ -}}
+{{- /* (list $root "scheduler" rules namespaces) -> Role and RoleBinding with these rules in each of the namespaces. */ -}}
 {{- define "airfleet.role" -}}
-{{- $metadata := include "airfleet.metadata" (list (index . 0) (index . 1) (include "airfleet.name" .)) -}}
+{{- $args := . -}}
+{{- range index . 3 -}}
+{{- $metadata := include "airfleet.metadata" (list (index $args 0) (index $args 1) (include "airfleet.name" $args) .) -}}
+---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {{- $metadata | nindent 2 }}
-rules: {{- toYaml (index . 2) | nindent 2 }}
+rules: {{- toYaml (index $args 2) | nindent 2 }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {{- $metadata | nindent 2 }}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ include "airfleet.name" . }}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ include "airfleet.name" $args }}}
 subjects:
-  - {kind: ServiceAccount, name: {{ include "airfleet.accountName" . }}, namespace: {{ (index . 0).Release.Namespace }}}
+  - {kind: ServiceAccount, name: {{ include "airfleet.accountName" $args }}, namespace: {{ (index $args 0).Release.Namespace }}}
+{{ end -}}
 {{- end -}}
 
 {{- /* "TriggererJob" -> the probes of a component that has no HTTP server: its newest heartbeat in the database, asked

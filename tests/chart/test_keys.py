@@ -35,6 +35,7 @@ ON: dict[str, dict[str, Any]] = {
     "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]},
     "autoscaling": {"enabled": True},
 }
+WEB = {"egress": {"x": {"cidrs": ["10.0.0.0/8"], "ports": [443], "protocol": "UDP"}}}
 TOGETHER: dict[str, dict[str, Any]] = {
     "apiServer.httpRoute.parentRefs": {"apiServer": {"httpRoute": {"enabled": True}}},
     "executionApi.httpRoute.parentRefs": {"executionApi": {**EXECUTION_API, "httpRoute": {"enabled": True}}},
@@ -42,6 +43,8 @@ TOGETHER: dict[str, dict[str, Any]] = {
     **{f"executionApi.{key}": {"executionApi": {**EXECUTION_API, key: on}} for key, on in ON.items()},
     "executionApi": {"executionApi": EXECUTION_API},
     "triggerer.autoscaling": {"triggerer": {"autoscaling": {"enabled": True}}},
+    "workers.egress.*.p": {"workers": WEB},
+    "podTemplates.*.egress.*.p": {"podTemplates": {"x": WEB}},
     "postgres": {"postgres": {"embedded": True}},
     "logs.persistence": {"logs": {"persistence": {"enabled": True}}},
     "dags.bundles.*.kwargs": {"dags": {"bundles": {"x": {"classpath": "a.Bundle"}}}},

@@ -21,6 +21,9 @@ EMBEDDED = {"postgres": {"embedded": True}, "logs": {"persistence": {"enabled": 
 VALUES: dict[str, dict[str, Any]] = {
     **{mutation.rule: EXPOSED for mutation in edges.MUTATIONS},
     "a_digest_wins": {"image": {"digest": DIGEST}},
+    "a_templates_own_way_out_is_all_it_has": {
+        "podTemplates": {"web": {"egress": {"web": {"cidrs": ["0.0.0.0/0"], "ports": [443]}}}}
+    },
     "workers_do_not_reach_the_database": {"networkPolicies": {"database": {"cidrs": ["10.20.0.5/32"]}}},
 }
 

@@ -41,10 +41,7 @@ def fingerprint(source: Path) -> str:
 
 
 class MountedDagBundle(BaseDagBundle):
-    """Copies of a mounted directory behind one stable path that always shows a whole copy.
-
-    source: the mounted directory. Other arguments: those of BaseDagBundle.
-    """
+    """Copies of the mounted directory `source` behind one stable path that always shows a whole copy."""
 
     supports_versioning = False  # what was mounted yesterday cannot be had again
 
@@ -59,7 +56,6 @@ class MountedDagBundle(BaseDagBundle):
 
     def get_current_version(self) -> None:
         """Nothing: there are no versions."""
-        return
 
     def initialize(self) -> None:
         """Make the first copy. Raises FileNotFoundError if nothing is mounted."""

@@ -74,10 +74,7 @@ class Patience:
 
 
 def option(section: str, key: str, default: str = "") -> str:
-    """An option of Airflow, looked up as Airflow does: environment, environment `_CMD`, airflow.cfg, its `key_cmd`.
-
-    Source: airflow/_shared/configuration/parser.py of 3.3.2. Secrets backends are left out.
-    """
+    """An option of Airflow, looked up as Airflow does: environment, environment `_CMD`, airflow.cfg, its `key_cmd`."""
     name = f"AIRFLOW__{section}__{key}".upper()
     if name in os.environ:
         return os.environ[name]

@@ -4,8 +4,7 @@
                                   "extra": {"pod_template_file": "/opt/airfleet/pod-templates/gpu.yaml"}}}
     [sdk] queue_to_coordinator = {"gpu": "gpu"}
 
-The KubernetesExecutor (provider 10.25, `_coordinator_extra`) reads `extra` on the scheduler without importing the
-class. A worker that has the same configuration does import it, and runs the task as if nothing were configured.
+The KubernetesExecutor reads `extra` on the scheduler and imports no class; a worker that imports it runs as ever.
 """
 
 from __future__ import annotations

@@ -28,10 +28,7 @@ _LOOK_EVERY = 0.02  # seconds between two looks for the end of a task process th
 
 
 def prepare_user() -> None:
-    """What the image's entrypoint does: files for the group, a home that can be written, and a name for any uid.
-
-    Airflow asks `getpass.getuser()` for the name, which fails for a uid without an entry in /etc/passwd.
-    """
+    """What the image's entrypoint does: files for the group, a home that can be written, and a name for any uid."""
     os.umask(0o002)
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
@@ -45,10 +42,7 @@ def prepare_user() -> None:
 
 
 def import_airflow() -> None:
-    """Import all that a task needs. Nothing of it becomes garbage, so the collector would only look at it in vain.
-
-    Frozen objects are left alone for good, which keeps their pages shared with the forked task process.
-    """
+    """Import all that a task needs, none of which becomes garbage; frozen, its pages stay shared with the task."""
     gc.disable()
     for name in [_MODULE, *_IMPORTS.split()]:
         importlib.import_module(name)

@@ -1,9 +1,10 @@
-"""Task policy: a task with a queue that no pod template serves is an import error of its DAG.
+"""Task policy: a queue that no pod template serves is an import error, and a queue's tasks run in its namespace.
 
 Without it Airflow runs such a task silently with the default pod template. Loaded through the entry point
 `airflow.policy` (airfleet_boot-*.dist-info beside this file), so `airflow_local_settings` stays the user's.
 
 Environment: AIRFLEET_QUEUES, a JSON list of queue names; unset means no check. [operators] default_queue always passes.
+AIRFLEET_NAMESPACES, a JSON object queue -> namespace, of the queues whose pods run elsewhere than others.
 Every Airflow process imports this module, so it imports nothing that is not there already.
 """
 
@@ -19,15 +20,22 @@ hookimpl = pluggy.HookimplMarker("airflow.policy")
 
 
 def runs_as_pod(executor: str | None, configured: str) -> bool:
-    """Whether a task with this `executor=` runs in a worker pod.
-
-    configured is [core] executor: names, class paths or `alias:class path`, the first one being the default, all of
-    them possibly behind `team=` (airflow/executors/executor_loader.py of 3.3.2).
-    """
+    """Whether a task with this `executor=` is a worker pod; configured is [core] executor, its first the default."""
     entries = [entry.strip() for entry in configured.split(";")[0].rpartition("=")[2].split(",")]
     aliases = {alias: path for alias, _, path in (entry.rpartition(":") for entry in entries) if alias}
     path = aliases.get(executor, executor) if executor else entries[0].rpartition(":")[2]
     return path.rpartition(".")[2] in ("KubernetesExecutor", "FleetExecutor")
+
+
+def place(task, namespace: str) -> None:
+    """The pod override is what the KubernetesExecutor creates pods by, and what it finds a running task's log by."""
+    from kubernetes.client import models
+
+    config = {"pod_override": models.V1Pod()} | (task.executor_config or {})
+    metadata = config["pod_override"].metadata = config["pod_override"].metadata or models.V1ObjectMeta()
+    metadata.namespace = metadata.namespace or namespace
+    # A mapped task has no attributes of its own, only the arguments that it will be made with.
+    getattr(task, "partial_kwargs", vars(task))["executor_config"] = config
 
 
 @hookimpl
@@ -39,7 +47,11 @@ def task_policy(task) -> None:
     from airflow.configuration import conf
 
     queues = [conf.get("operators", "default_queue"), *json.loads(names)]
-    if task.queue in queues or not runs_as_pod(task.executor, conf.get("core", "executor")):
+    if not runs_as_pod(task.executor, conf.get("core", "executor")):
+        return
+    if namespace := json.loads(os.environ.get("AIRFLEET_NAMESPACES", "{}")).get(task.queue):
+        place(task, namespace)
+    if task.queue in queues:
         return
     from airflow.exceptions import AirflowClusterPolicyViolation
 

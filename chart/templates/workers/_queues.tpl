@@ -3,11 +3,9 @@ takes the queue of its own name. */ -}}
 
 {{- /* -> map queue -> pod template */ -}}
 {{- define "airfleet.queueMap" -}}
-{{- range $name, $template := .Values.podTemplates -}}
-{{- if kindIs "map" $template -}}
-{{- range $queue := $template.queues | default (list $name) }}
+{{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
+{{- range $queue := (get $.Values.podTemplates $name).queues | default (list $name) }}
 {{ $queue }}: {{ $name }}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -34,5 +32,16 @@ AIRFLOW__SDK__COORDINATORS: {{ toRawJson $coordinators | quote }}
 AIRFLOW__SDK__QUEUE_TO_COORDINATOR: {{ toRawJson $routes | quote }}
 {{- else -}}
 {}
+{{- end -}}
+{{- end -}}
+
+{{- /* -> map queue -> namespace, of the queues whose pods run elsewhere than the default template's. */ -}}
+{{- define "airfleet.queueNamespaces" -}}
+{{- $default := include "airfleet.podTemplate.namespace" (list . "default") -}}
+{{- range $queue, $name := include "airfleet.queueMap" . | fromYaml -}}
+{{- $namespace := include "airfleet.podTemplate.namespace" (list $ $name) -}}
+{{- if ne $namespace $default }}
+{{ $queue }}: {{ $namespace }}
+{{- end -}}
 {{- end -}}
 {{- end -}}

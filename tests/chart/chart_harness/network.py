@@ -127,4 +127,4 @@ def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 def _endpoint(r: Rendered, pod: Pod, number: int) -> Endpoint:
     ports = {p["name"]: p["containerPort"] for c in pod.containers for p in c.get("ports") or [] if p.get("name")}
-    return Endpoint(pod.component, f"10.244.0.{number}", r.release.namespace, pod.labels, ports)
+    return Endpoint(pod.component, f"10.244.0.{number}", pod.namespace, pod.labels, ports)

@@ -66,6 +66,7 @@ class Pod:
 
     owner: str
     component: str
+    namespace: str
     metadata: Mapping[str, Any]
     spec: Mapping[str, Any]
 
@@ -73,6 +74,11 @@ class Pod:
     def is_worker(self) -> bool:
         """Whether it is a pod template of the executor."""
         return self.owner.startswith("ConfigMap/")
+
+    @property
+    def template(self) -> str:
+        """The name of the pod template that it is."""
+        return self.owner.rpartition(":")[2].removesuffix(".yaml")
 
     @property
     def is_postgres(self) -> bool:
@@ -117,9 +123,10 @@ class Rendered:
         """The objects of these kinds."""
         return [o for o in self.objects if o.get("kind") in kinds]
 
-    def find(self, kind: str, name: str) -> dict[str, Any] | None:
-        """The object `kind/name`, if there is one."""
-        return next((o for o in self.of(kind) if o["metadata"]["name"] == name), None)
+    def find(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
+        """The object `kind/name`, if there is one; in any namespace, or in this one."""
+        found = (o for o in self.of(kind) if o["metadata"]["name"] == name)
+        return next((o for o in found if namespace in ("", o["metadata"].get("namespace"))), None)
 
     def get(self, ref: str) -> dict[str, Any]:
         """The object `Kind/name`; the error names those that there are."""
@@ -135,7 +142,7 @@ class Rendered:
     @cached_property
     def pods(self) -> tuple[Pod, ...]:
         """Every pod: those of workloads and jobs, and each pod template of the executor."""
-        return tuple(_pods(self.objects))
+        return tuple(_pods(self.objects, self.release.namespace))
 
     @cached_property
     def made_by_bootstrap(self) -> frozenset[str]:
@@ -177,19 +184,19 @@ def _named(values: Any) -> Iterator[str]:
             yield from (f"Secret/{name}" for name in value or [])
 
 
-def _pods(objects: list[dict[str, Any]]) -> Iterator[Pod]:
+def _pods(objects: list[dict[str, Any]], namespace: str) -> Iterator[Pod]:
     for obj in objects:
         spec = obj.get("spec") or {}
         if obj["kind"] == "CronJob":
             spec = spec["jobTemplate"]["spec"]
         if obj["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"):
-            yield _pod(ref_of(obj), spec["template"])
+            yield _pod(ref_of(obj), spec["template"], namespace)
         if obj["kind"] == "ConfigMap" and obj["metadata"]["name"].endswith("-pod-templates"):
             for name, text in sorted((obj.get("data") or {}).items()):
                 (pod,) = load(text)
-                yield _pod(f"{ref_of(obj)}:{name}", pod)
+                yield _pod(f"{ref_of(obj)}:{name}", pod, pod["metadata"].get("namespace") or namespace)
 
 
-def _pod(owner: str, template: Mapping[str, Any]) -> Pod:
+def _pod(owner: str, template: Mapping[str, Any], namespace: str) -> Pod:
     metadata = template.get("metadata") or {}
-    return Pod(owner, (metadata.get("labels") or {}).get(COMPONENT, ""), metadata, template["spec"])
+    return Pod(owner, (metadata.get("labels") or {}).get(COMPONENT, ""), namespace, metadata, template["spec"])

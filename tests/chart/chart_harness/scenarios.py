@@ -147,6 +147,45 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "a task that uses the Kubernetes API": {
         "podTemplates": {"operators": {"automountServiceAccountToken": True, "serviceAccountName": "pod-runner"}}
     },
+    "templates that extend each other": {
+        "workers": {"nodeSelector": {"pool": "tasks"}, "onClusterLost": "wait"},
+        "podTemplates": {
+            "base": {"abstract": True, "labels": {"team": "data"}, "tolerations": ALL_POD_OPTIONS["tolerations"]},
+            "spot": {"extends": ["base"], "onClusterLost": "move", "infrastructureRetries": 3},
+            "gpu": {"extends": ["base"], "nodeSelector": {"pool": "gpu"}},
+            "gpu-spot": {
+                "extends": ["gpu", "spot"],
+                "outOfMemory": {"memoryFactor": 1.5, "maxMemory": "32Gi"},
+                "queues": ["cheap-gpu"],
+            },
+        },
+    },
+    "templates with a way out of their own": {
+        "networkPolicies": {"database": {"cidrs": ["10.20.0.5/32"]}},
+        "podTemplates": {
+            "closed": {"egress": {}},
+            "warehouse": {
+                "egress": {
+                    "warehouse": {"cidrs": ["10.0.0.0/8"], "ports": [5439, 443]},
+                    "cache": {
+                        "podSelector": {"matchLabels": {"app": "redis"}},
+                        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "cache"}},
+                        "ports": [6379],
+                    },
+                    "syslog": {"podSelector": {"matchLabels": {"app": "syslog"}}, "ports": [514], "protocol": "UDP"},
+                }
+            },
+        },
+    },
+    "tasks in namespaces of their own": {
+        "logs": {"persistence": {"enabled": True, "existingClaim": "shared-logs"}},
+        "dags": {"bundles": {"demo": {"configMap": "demo-dags"}}},
+        "podTemplates": {
+            "gpu": {"namespace": "team-gpu", "egress": {"web": {"cidrs": ["0.0.0.0/0"], "ports": [443]}}},
+            "small": {"namespace": "team-small", "queues": ["small", "tiny"]},
+        },
+    },
+    "no task in the release's namespace": {"workers": {"namespace": "tasks"}},
     **{f"preset {name}": yaml.safe_load(path.read_text()) or {} for name, path in PRESETS.items()},
 }
 

@@ -42,7 +42,7 @@ _PATHS = st.sampled_from(["/", "/team-a", "/team/a/"])
 _BUDGET = st.sampled_from([0, 1, 2, "50%"])
 _LABELS = st.dictionaries(_NAME, _NAME, max_size=2)
 _MOUNTED = {key: ALL_POD_OPTIONS[key] for key in ("volumes", "volumeMounts")}
-_ENTRIES = {"podTemplates": ["default", "highmem", "gpu"], "bundles": ["dags-folder", "team-a"]}
+_ENTRIES = {"podTemplates": ["default", "highmem", "gpu"], "bundles": ["dags-folder", "team-a"], "egress": ["web"]}
 
 # The last part of a key's path -> what a user could mean by it; where null is among them, null is drawn as well.
 _TEXT = st.text("ab {}:#\"'\n%$", max_size=12)
@@ -83,9 +83,12 @@ MEANT: dict[str, st.SearchStrategy[Any]] = {
     "labels": _LABELS,
     "maxUnavailable": _BUDGET,
     "minAvailable": _BUDGET,
+    "memoryFactor": st.sampled_from([1, 1.5, 2]),
+    "namespaceSelector": st.just({"matchLabels": {"team": "data"}}),
     "nodeSelector": _LABELS,
     "parentRefs": st.sampled_from([[{"name": "public"}], [{"name": "public", "namespace": "gateways"}]]),
     "path": st.just("/opt/dags"),
+    "podSelector": st.just({"matchLabels": {"app": "web"}}),
     "ports": _PORTS,
     "queues": st.one_of(st.none(), st.lists(_NAME, min_size=1, max_size=2, unique=True)),
     "resources": _RESOURCES,

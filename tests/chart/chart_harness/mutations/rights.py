@@ -139,4 +139,15 @@ MUTATIONS = [
         "open",
         lambda r: policy(r, "worker")["egress"].append({"to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}]}),
     ),
+    Mutation(
+        "a_templates_own_way_out_is_all_it_has",
+        "opened by the workers' policy as well",
+        lambda r: policy(r, "worker")["podSelector"].pop("matchExpressions"),
+    ),
+    Mutation(
+        "a_templates_own_way_out_is_all_it_has",
+        "node metadata",
+        lambda r: policy(r, "worker-web")["egress"].append({"to": [{"ipBlock": {"cidr": "169.254.0.0/16"}}]}),
+    ),
+    Mutation("a_templates_own_way_out_is_all_it_has", "closed", lambda r: policy(r, "worker-web")["egress"].pop()),
 ]

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from chart_harness import catalogue
 from chart_harness.objects import INSTANCE, Rendered, ref_of
 from chart_harness.rules.registry import rule
 
@@ -26,6 +27,7 @@ NAMESPACED = frozenset(
         *("PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceMonitor", "PodMonitor", "PrometheusRule"),
     }
 )
+OF_TASKS = ("ConfigMap", "NetworkPolicy", "Role", "RoleBinding", "ServiceAccount")
 OUTLIVES_THE_RELEASE = ("PersistentVolumeClaim",)
 
 
@@ -51,17 +53,19 @@ def names_start_with_the_release(r: Rendered) -> Iterator[str]:
 @rule
 def objects_are_there_once(r: Rendered) -> Iterator[str]:
     """A second object of the same kind and name would replace the first."""
-    for ref, count in Counter(ref_of(obj) for obj in r.objects).items():
+    for ref, count in Counter(f"{ref_of(o)} in {o['metadata'].get('namespace')}" for o in r.objects).items():
         if count > 1:
             yield f"{ref} is rendered {count} times"
 
 
 @rule
 def everything_is_in_the_namespace(r: Rendered) -> Iterator[str]:
-    """Every object says its namespace, and it is the release's."""
+    """Every object says its namespace: the release's, or one of its tasks' for what these need there."""
+    elsewhere = catalogue.namespaces(r.release.values, r.release.namespace) - {r.release.namespace}
     for obj in r.objects:
-        if obj["metadata"].get("namespace") != r.release.namespace:
-            yield f"{ref_of(obj)} is in {obj['metadata'].get('namespace')}, not in {r.release.namespace}"
+        where = obj["metadata"].get("namespace")
+        if where != r.release.namespace and not (where in elsewhere and obj["kind"] in OF_TASKS):
+            yield f"{ref_of(obj)} is in {where}, not in {r.release.namespace}"
 
 
 @rule

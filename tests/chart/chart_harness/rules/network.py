@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
+from typing import Any
 
+from chart_harness import catalogue
 from chart_harness.network import (
     INTERNET,
     METADATA,
@@ -116,6 +118,8 @@ def the_outside_is_reached_by_the_table(r: Rendered) -> Iterator[str]:
         for source in endpoints(r):
             yield from _differs(r, source, NAME_SERVER, 53, "UDP", source.name != "postgres")
             yield from _differs(r, source, METADATA, 80, "TCP", False)
+            if _own_egress(r, source) is not None:
+                continue
             yield from _differs(r, source, INTERNET, 80, "TCP", source.name in USES_THE_OUTSIDE)
             api = source.name in USES_THE_KUBERNETES_API + USES_THE_OUTSIDE
             yield from _differs(r, source, INTERNET, 6443, "TCP", api)
@@ -130,6 +134,45 @@ def workers_do_not_reach_the_database(r: Rendered) -> Iterator[str]:
         if enabled(r) and not r.release.value("postgres.embedded"):
             for source in endpoints(r):
                 yield from _differs(r, source, database, port, "TCP", source.name in CONTROL_PLANE)
+
+
+@rule
+def a_templates_own_way_out_is_all_it_has(r: Rendered) -> Iterator[str]:
+    """Policies add up: a pod template with `egress` must be left out of the policy that opens the others."""
+    outside = [INTERNET, NEIGHBOUR, *(Endpoint(a, a) for a in ("10.9.9.9", "10.20.0.5", "169.254.169.254"))]
+    outside += [Endpoint("redis", "10.244.9.4", "cache", {"app": "redis"})]
+    for source in endpoints(r) if enabled(r) else []:
+        rules = _own_egress(r, source)
+        for to in outside if rules is not None else []:
+            for port in (80, 443, 514, 5439, 6379):
+                wanted = any(_opens(rule, source, to, port) for rule in (rules or {}).values())
+                yield from _differs(r, source, to, port, "TCP", wanted and not _is_kept(r, to))
+
+
+def _own_egress(r: Rendered, source: Endpoint) -> dict[str, Any] | None:
+    options = catalogue.templates(r.release.values).get(source.labels.get("airfleet/pod-template", "")) or {}
+    egress: dict[str, Any] | None = options.get("egress")
+    return egress
+
+
+def _opens(rule: dict[str, Any], source: Endpoint, to: Endpoint, port: int) -> bool:
+    ports = rule.get("ports") or [port]
+    if (rule.get("protocol") or "TCP") != "TCP" or port not in ports:
+        return False
+    if not to.is_pod:
+        return any(ip_address(to.address) in ip_network(cidr) for cidr in rule.get("cidrs") or [])
+    pods, spaces = (rule.get(field) or {} for field in ("podSelector", "namespaceSelector"))
+    if not pods and not spaces:
+        return False
+    labels = {"kubernetes.io/metadata.name": to.namespace}
+    in_namespace = spaces["matchLabels"].items() <= labels.items() if spaces else to.namespace == source.namespace
+    return in_namespace and (pods.get("matchLabels") or {}).items() <= to.labels.items()
+
+
+def _is_kept(r: Rendered, to: Endpoint) -> bool:
+    """Whether it is among the addresses that no pod, or no task, may have."""
+    kept = ["169.254.169.254/32", *(r.release.value("networkPolicies.database.cidrs") or [])]
+    return not to.is_pod and any(ip_address(to.address) in ip_network(cidr) for cidr in kept)
 
 
 def _differs(r: Rendered, source: Endpoint, to: Endpoint, port: int, protocol: str, wanted: bool) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from chart_harness import catalogue
 from chart_harness.objects import Rendered
 from chart_harness.rules.edges import base_path
 from chart_harness.rules.registry import rule
@@ -120,7 +121,7 @@ def tokens_are_mounted_only_where_used(r: Rendered) -> Iterator[str]:
     for pod in r.pods:
         if pod.spec.get("automountServiceAccountToken") is not False:
             yield f"{pod.owner}: Kubernetes mounts a token into every container"
-        wanted = pod.component in USES_THE_API or (pod.is_worker and _worker_opted_in(r, pod.owner))
+        wanted = pod.component in USES_THE_API or (pod.is_worker and _worker_opted_in(r, pod.template))
         tokens = {v["name"] for v in pod.volumes if "serviceAccountToken" in str(v.get("projected"))}
         for place, container in pod.named():
             mounts = {m["mountPath"] for m in container.get("volumeMounts") or [] if m["name"] in tokens}
@@ -128,10 +129,8 @@ def tokens_are_mounted_only_where_used(r: Rendered) -> Iterator[str]:
                 yield f"{place}: tokens at {sorted(mounts)}"
 
 
-def _worker_opted_in(r: Rendered, owner: str) -> bool:
-    templates = r.release.value("podTemplates") or {}
-    own = (templates.get(owner.rpartition(":")[2].removesuffix(".yaml")) or {}).get("automountServiceAccountToken")
-    return bool(r.release.value("workers.automountServiceAccountToken") if own is None else own)
+def _worker_opted_in(r: Rendered, template: str) -> bool:
+    return bool(catalogue.templates(r.release.values)[template].get("automountServiceAccountToken"))
 
 
 @rule

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from chart_harness import catalogue
 from chart_harness.objects import Rendered, ref_of
 from chart_harness.rules.registry import rule
 from chart_harness.rules.secrets import control_plane_secrets
 
+OVER_TASKS = ("api-server", "scheduler")
 Grant = tuple[str, str, str]  # resource, verb, name or "*"
 
 
@@ -30,23 +32,31 @@ def expected(r: Rendered) -> dict[str, set[Grant]]:
 
 @rule
 def rights_go_by_the_table(r: Rendered) -> Iterator[str]:
-    """Each ServiceAccount has the rights of the table and no other."""
-    allowed = expected(r)
+    """Each ServiceAccount has the rights of the table and no other: over pods where tasks run, over Secrets at home."""
     component_of = {
         s["metadata"]["name"]: s["metadata"]["labels"]["app.kubernetes.io/component"] for s in r.of("ServiceAccount")
     }
-    for account, component in component_of.items():
-        has = {
-            grant
-            for binding in r.of("RoleBinding")
-            if any(subject["name"] == account for subject in binding.get("subjects") or [])
-            for entry in (r.find("Role", binding["roleRef"]["name"]) or {}).get("rules") or []
-            for grant in _granted(entry)
-        }
-        for grant in sorted(has - allowed.get(component, set())):
-            yield f"ServiceAccount/{account} may {grant[1]} {grant[0]} {grant[2]}, which the table does not say"
-        for grant in sorted(allowed.get(component, set()) - has):
-            yield f"ServiceAccount/{account} may not {grant[1]} {grant[0]} {grant[2]}, which the table says"
+    tasks = catalogue.namespaces(r.release.values, r.release.namespace)
+    for namespace in sorted(tasks | {r.release.namespace}):
+        for account, component in component_of.items():
+            here = namespace == r.release.namespace if component not in OVER_TASKS else namespace in tasks
+            allowed = expected(r).get(component, set()) if here else set()
+            has = _grants_of(r, account, namespace)
+            for grant in sorted(has - allowed):
+                yield f"{account} may {grant[1]} {grant[0]} {grant[2]} in {namespace}, which the table does not say"
+            for grant in sorted(allowed - has):
+                yield f"{account} may not {grant[1]} {grant[0]} {grant[2]} in {namespace}, which the table says"
+
+
+def _grants_of(r: Rendered, account: str, namespace: str) -> set[Grant]:
+    bindings = [b for b in r.of("RoleBinding") if b["metadata"]["namespace"] == namespace]
+    return {
+        grant
+        for binding in bindings
+        if any(subject["name"] == account for subject in binding.get("subjects") or [])
+        for entry in (r.find("Role", binding["roleRef"]["name"], namespace) or {}).get("rules") or []
+        for grant in _granted(entry)
+    }
 
 
 @rule

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from chart_harness import catalogue
 from chart_harness.objects import Pod, Rendered, ref_of
 from chart_harness.rules.registry import rule
 
@@ -36,7 +37,7 @@ def config_maps_exist(r: Rendered) -> Iterator[str]:
     """Every ConfigMap that a pod reads is part of the release, with the keys that it reads, or is the user's own."""
     for pod in r.pods:
         for place, name, keys in config_sources(pod, "configMap"):
-            found = r.find("ConfigMap", name)
+            found = r.find("ConfigMap", name, pod.namespace)
             if found is None and f"ConfigMap/{name}" not in r.release.external:
                 yield f"{place}: no ConfigMap {name}"
             for key in keys if found else []:
@@ -66,7 +67,10 @@ def service_accounts_exist(r: Rendered) -> Iterator[str]:
     """Every pod names a ServiceAccount, never the namespace's default one."""
     for pod in r.pods:
         name = pod.spec.get("serviceAccountName")
-        if r.find("ServiceAccount", name or "") is None and f"ServiceAccount/{name}" not in r.release.external:
+        if (
+            r.find("ServiceAccount", name or "", pod.namespace) is None
+            and f"ServiceAccount/{name}" not in r.release.external
+        ):
             yield f"{pod.owner}: no ServiceAccount {name}"
 
 
@@ -78,7 +82,7 @@ def claims_exist(r: Rendered) -> Iterator[str]:
             name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
             if (
                 name
-                and not r.find("PersistentVolumeClaim", name)
+                and not r.find("PersistentVolumeClaim", name, pod.namespace)
                 and f"PersistentVolumeClaim/{name}" not in r.release.external
             ):
                 yield f"{pod.owner}: no PersistentVolumeClaim {name}"
@@ -105,7 +109,7 @@ def role_bindings_resolve(r: Rendered) -> Iterator[str]:
     """A RoleBinding's Role exists, and so does each of its ServiceAccounts."""
     for binding in r.of("RoleBinding"):
         ref = binding["roleRef"]
-        if ref["kind"] != "Role" or r.find("Role", ref["name"]) is None:
+        if ref["kind"] != "Role" or r.find("Role", ref["name"], binding["metadata"]["namespace"]) is None:
             yield f"{ref_of(binding)}: no {ref['kind']} {ref['name']}"
         for subject in binding.get("subjects") or []:
             there = (
@@ -179,10 +183,18 @@ def targets_exist(r: Rendered) -> Iterator[str]:
             yield f"{ref_of(obj)}: no Service {name} with the port {port}"
 
 
+def own_policies(r: Rendered) -> set[str]:
+    """The names of the NetworkPolicies of pod templates with a way out of their own."""
+    found = catalogue.templates(r.release.values).items()
+    return {f"{r.release.fullname}-worker-{name}" for name, options in found if "egress" in options}
+
+
 def _selectors(r: Rendered) -> Iterator[tuple[dict[str, Any], str, Mapping[str, str]]]:
     for obj in r.of("PodDisruptionBudget", "ServiceMonitor", "PodMonitor"):
         yield obj, "its selector", obj["spec"]["selector"].get("matchLabels") or {}
     for obj in r.of("NetworkPolicy"):
+        if obj["metadata"]["name"] in own_policies(r):  # its peers are the user's own
+            continue
         yield obj, "podSelector", obj["spec"]["podSelector"].get("matchLabels") or {}
         for direction, side in (("ingress", "from"), ("egress", "to")):
             for entry in obj["spec"].get(direction) or []:

@@ -1,0 +1,52 @@
+{{- /* Refusals about the catalogue of pod templates. */ -}}
+
+{{- /* What is wrong with names and `extends`; nothing else can be told before that is right. */ -}}
+{{- define "airfleet.guards.extends" -}}
+{{- range $name, $template := .Values.podTemplates -}}
+{{- if kindIs "map" $template -}}
+{{- include "airfleet.guards.extendsOf" (list $ $name (list $name)) -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$" $name) }}
+- {{ printf "podTemplates.%s: the name becomes a label's value and a part of names. Fix: use at most 32 lower-case letters, digits and dashes." $name | quote }}
+{{- end }}
+{{- if and $template.abstract $template.queues }}
+- {{ printf "podTemplates.%s is abstract and has queues: no task can have it. Fix: remove one of them." $name | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* (list $root name path) -> errors of all that is reached from the template; path are the names that lead to it. */ -}}
+{{- define "airfleet.guards.extendsOf" -}}
+{{- $root := index . 0 -}}
+{{- $path := index . 2 -}}
+{{- range (get $root.Values.podTemplates (index . 1)).extends -}}
+{{- if not (kindIs "map" (get $root.Values.podTemplates .)) }}
+- {{ printf "podTemplates.%s extends %q, which is no pod template. Fix: use one of %s." (last $path) . (keys $root.Values.podTemplates | sortAlpha | join ", ") | quote }}
+{{- else if eq . (first $path) }}
+- {{ printf "podTemplates.%s extends itself: %s. Fix: remove one of these." . (append $path . | join " -> ") | quote }}
+{{- else if not (has . $path) -}}
+{{- include "airfleet.guards.extendsOf" (list $root . (append $path .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.guards.podTemplates" -}}
+{{- $root := . -}}
+{{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
+{{- $cfg := include "airfleet.podTemplate.cfg" (list $root $name) | fromYaml -}}
+{{- range $rule, $egress := $cfg.egress -}}
+{{- if not (or $egress.cidrs $egress.podSelector $egress.namespaceSelector) }}
+- {{ printf "podTemplates.%s.egress.%s names no address and no pod, and Kubernetes takes that for all of them. Fix: set cidrs, podSelector or namespaceSelector." $name $rule | quote }}
+{{- end -}}
+{{- end -}}
+{{- $object := printf "%s-%s" (include "airfleet.name" (list $root "worker")) $name -}}
+{{- if and (kindIs "map" $cfg.egress) (gt (len $object) 63) }}
+- {{ printf "podTemplates.%s has objects of its own, and their name %s has %d characters of 63. Fix: give it a shorter name, or set fullnameOverride." $name $object (len $object) | quote }}
+{{- end -}}
+{{- $logs := $root.Values.logs.persistence -}}
+{{- $elsewhere := ne ($cfg.namespace | default $root.Release.Namespace) $root.Release.Namespace -}}
+{{- if and $elsewhere $logs.enabled (not $logs.existingClaim) }}
+- {{ printf "podTemplates.%s runs in the namespace %s, and logs.persistence makes a claim in the release's: a pod mounts claims of its own namespace only. Fix: ship logs, or set logs.persistence.existingClaim to a claim that both namespaces have." $name $cfg.namespace | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -24,6 +24,8 @@ CONNECTION_CHECK_MAX_COUNT: "0"
 {{- range $file := .part.secrets }}
 {{ get $options $file }}: cat /opt/airfleet/secrets/{{ $file }}
 {{- end }}
+{{- include "airfleet.remoteLogs.env" . | nindent 0 }}
+{{- if .part.bundles }}{{ include "airfleet.bundle.env" . | nindent 0 }}{{ end }}
 {{- end -}}
 
 {{- /* A map of environment variables -> the list that Kubernetes wants. A scalar is a value, a mapping is a
@@ -87,25 +89,6 @@ dag_processor:
 
 {{- /* All of the configuration, as a map of sections. */ -}}
 {{- define "airfleet.config" -}}
-{{- toYaml (mergeOverwrite (include "airfleet.derivedConfig" . | fromYaml) (deepCopy .Values.config)) -}}
-{{- end -}}
-
-{{- /* dags.bundles -> [dag_processor] dag_bundle_config_list */ -}}
-{{- define "airfleet.bundleList" -}}
-{{- $list := list -}}
-{{- range $name, $b := .Values.dags.bundles -}}
-{{- if $b -}}
-{{- $classpath := $b.classpath | default "airflow.dag_processing.bundles.local.LocalDagBundle" -}}
-{{- $kwargs := deepCopy ($b.kwargs | default dict) -}}
-{{- if $b.configMap -}}
-{{- $classpath = "airfleet_bundle.MountedDagBundle" -}}
-{{- $_ := set $kwargs "source" (printf "/opt/airfleet/dags/%s" $name) -}}
-{{- else if $b.path -}}
-{{- $_ := set $kwargs "path" $b.path -}}
-{{- end -}}
-{{- with $b.refreshInterval -}}{{- $_ := set $kwargs "refresh_interval" (int .) -}}{{- end -}}
-{{- $list = append $list (dict "name" $name "classpath" $classpath "kwargs" $kwargs) -}}
-{{- end -}}
-{{- end -}}
-{{- toRawJson (toRawJson $list) -}}
+{{- $derived := merge (include "airfleet.derivedConfig" . | fromYaml) (include "airfleet.remoteLogs.config" . | fromYaml) -}}
+{{- toYaml (mergeOverwrite $derived (deepCopy .Values.config)) -}}
 {{- end -}}

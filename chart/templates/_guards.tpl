@@ -12,7 +12,8 @@ already refused unknown keys and wrong types. */ -}}
   (include "airfleet.guards.queues" . | fromYamlArray)
   (include "airfleet.guards.podTemplates" . | fromYamlArray)
   (include "airfleet.guards.bundles" . | fromYamlArray)
-  (include "airfleet.guards.edges" . | fromYamlArray) -}}
+  (include "airfleet.guards.edges" . | fromYamlArray)
+  (include "airfleet.guards.logs" . | fromYamlArray) -}}
 {{- end -}}
 {{- if $errors -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $errors)) -}}
@@ -23,7 +24,11 @@ already refused unknown keys and wrong types. */ -}}
 {{- define "airfleet.guards.needed" -}}
 {{- range $path := list
   "image" "image.repository" "config" "keys" "database" "database.secretKey" "admin" "dags"
-  "logs" "logs.sizeLimit" "logs.persistence" "logs.persistence.size"
+  "logs" "logs.sizeLimit" "logs.persistence" "logs.persistence.size" "logs.remote" "logs.remote.s3" "logs.remote.s3.encrypt"
+  "logs.remote.azure" "logs.remote.azure.container" "maintenance" "maintenance.podCleanup" "maintenance.dbCleanup"
+  "maintenance.podCleanup.minutes" "maintenance.podCleanup.dryRun" "maintenance.podCleanup.schedule"
+  "maintenance.dbCleanup.tables" "maintenance.dbCleanup.retentionDays" "maintenance.dbCleanup.batchSize"
+  "maintenance.dbCleanup.archive" "maintenance.dbCleanup.dryRun" "maintenance.dbCleanup.schedule"
   "pod" "pod.tmpSizeLimit" "apiServer" "apiServer.workers" "executionApi" "executionApi.workers" "scheduler" "dagProcessor" "triggerer"
   "bootstrap" "bootstrap.backoffLimit" "bootstrap.waitForMigrations" "workers" "podTemplates"
   "postgres" "postgres.embedded" "postgres.image" "postgres.image.repository" "postgres.image.tag"
@@ -106,17 +111,5 @@ sdk.queue_to_coordinator: podTemplates.<name>.queues
 {{- $defaultQueue := get (.Values.config.operators | default dict) "default_queue" | default "default" -}}
 {{- if not (hasKey $owners $defaultQueue) }}
 - {{ printf "No pod template takes the queue %q, which tasks use that name none. Fix: add it to podTemplates.default.queues, or set config.operators.default_queue." $defaultQueue | quote }}
-{{- end -}}
-{{- end -}}
-
-{{- define "airfleet.guards.bundles" -}}
-{{- range $name, $b := .Values.dags.bundles -}}
-{{- if $b -}}
-{{- $ways := list -}}
-{{- range list "path" "configMap" "classpath" -}}{{- if get $b . -}}{{- $ways = append $ways . -}}{{- end -}}{{- end -}}
-{{- if ne (len $ways) 1 }}
-- {{ printf "dags.bundles.%s sets %s: a bundle comes from one place. Fix: set one of path, configMap and classpath." $name (ternary "none of path, configMap and classpath" (join " and " $ways) (empty $ways)) | quote }}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}

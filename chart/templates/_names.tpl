@@ -21,7 +21,7 @@ the name or alias under which that chart knows this one. */ -}}
 
 {{- /* The key of a component in the values: "dag-processor" -> dagProcessor */ -}}
 {{- define "airfleet.valuesKey" -}}
-{{- if eq . "worker" }}workers{{ else }}{{ . | camelcase | untitle }}{{ end -}}
+{{- if eq . "worker" }}workers{{ else if hasSuffix "-cleanup" . }}maintenance{{ else }}{{ . | camelcase | untitle }}{{ end -}}
 {{- end -}}
 
 {{- /* (list $root "scheduler") -> the component's ServiceAccount, the chart's or the user's own */ -}}

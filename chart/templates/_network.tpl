@@ -14,7 +14,8 @@ and nothing else.
 - {from: clients, to: execution-api, port: 8080}
 {{- end }}
 - {from: api-server, to: triggerer, port: 8794}
-{{- range append (include "airfleet.deployments" . | fromYamlArray) "bootstrap" }}
+{{- $cleanup := ternary (list "db-cleanup") list .Values.maintenance.dbCleanup.enabled }}
+{{- range concat (include "airfleet.deployments" . | fromYamlArray) (list "bootstrap") $cleanup }}
 - {from: {{ . }}, to: {{ ternary "postgres" "database" $.Values.postgres.embedded }}, port: 5432}
 - {from: {{ . }}, to: dns}
 {{- end }}
@@ -24,6 +25,10 @@ and nothing else.
 {{- end }}
 {{- range without (append (include "airfleet.deployments" . | fromYamlArray) "worker") "scheduler" }}
 - {from: {{ . }}, to: outbound}
+{{- end }}
+{{- if .Values.maintenance.podCleanup.enabled }}
+- {from: pod-cleanup, to: kubernetes-api}
+- {from: pod-cleanup, to: dns}
 {{- end }}
 {{- end -}}
 

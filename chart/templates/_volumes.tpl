@@ -25,11 +25,12 @@
 {{- if .part.secrets }}
 /opt/airfleet/secrets: {name: secrets, readOnly: true}
 {{- end }}
-{{- if .part.bundles }}
-{{- range $name, $b := .root.Values.dags.bundles }}
-{{- if and $b $b.configMap }}
-/opt/airfleet/dags/{{ $name }}: {name: dags-{{ $name }}, readOnly: true}
+{{- if include "airfleet.remoteLogs.file" . }}
+/opt/airfleet/log-credentials: {name: log-credentials, readOnly: true}
 {{- end }}
+{{- if .part.bundles }}
+{{- range $volume, $mount := include "airfleet.bundle.mounts" . | fromYaml }}
+{{ $mount.path }}: {name: {{ $volume }}, readOnly: true}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -74,11 +75,12 @@ logs: {emptyDir: {sizeLimit: {{ .root.Values.logs.sizeLimit }}}}
 {{- if .part.secrets }}
 secrets: {projected: {defaultMode: 0440, sources: {{ include "airfleet.pod.secretSources" . }}}}
 {{- end }}
-{{- if .part.bundles }}
-{{- range $name, $b := .root.Values.dags.bundles }}
-{{- if and $b $b.configMap }}
-dags-{{ $name }}: {configMap: {name: {{ $b.configMap }}}}
+{{- with include "airfleet.remoteLogs.file" . }}
+log-credentials: {secret: {secretName: {{ $.root.Values.logs.remote.secretName }}, defaultMode: 0440, items: [{key: {{ . }}, path: {{ . }}}]}}
 {{- end }}
+{{- if .part.bundles }}
+{{- range $volume, $mount := include "airfleet.bundle.mounts" . | fromYaml }}
+{{ $volume }}: {{ toJson $mount.source }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -25,6 +25,30 @@ spec:
   template: {{- include "airfleet.pod" $context | nindent 4 }}
 {{- end -}}
 
+{{- /* (list $root "pod-cleanup" values seconds) -> the component's CronJob, if it is enabled; a run may take so long. */ -}}
+{{- define "airfleet.cronJob" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $own := index . 2 -}}
+{{- if $own.enabled -}}
+{{- $context := merge (dict "root" $root "name" $name) (include "airfleet.context" . | fromYaml) -}}
+apiVersion: batch/v1
+kind: CronJob
+metadata: {{- include "airfleet.metadata" (list $root $name (include "airfleet.name" .)) | nindent 2 }}
+spec:
+  schedule: {{ $own.schedule | quote }}
+  concurrencyPolicy: Forbid
+  startingDeadlineSeconds: 600
+  successfulJobsHistoryLimit: 1
+  failedJobsHistoryLimit: 1
+  jobTemplate:
+    spec:
+      backoffLimit: 1
+      activeDeadlineSeconds: {{ index . 3 }}
+      template: {{- include "airfleet.pod" $context | nindent 8 }}
+{{- end -}}
+{{- end -}}
+
 {{- /* Where a Deployment's pods go if nothing is said: apart, as far as nodes and zones allow; the pods of an older version
 don't count. */ -}}
 {{- define "airfleet.spread" -}}

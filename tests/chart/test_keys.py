@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 from chart_harness import strict
 from chart_harness.objects import Rendered
 from chart_harness.render import CHART, KUBERNETES, RefusedError, render
+from chart_harness.scenarios import MAINTENANCE
 from chart_harness.strategies import LEAVES, Leaf, blocks, value_of
 
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -22,6 +23,7 @@ BLOCKS = {
     "dagProcessor": "dag-processor",
     "triggerer": "triggerer",
     "bootstrap": "bootstrap",
+    "maintenance": "db-cleanup",
     "postgres": "postgres",
     "workers": "worker",
     "executionApi": "execution-api",
@@ -47,6 +49,11 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "podTemplates.*.egress.*.p": {"podTemplates": {"x": WEB}},
     "postgres": {"postgres": {"embedded": True}},
     "logs.persistence": {"logs": {"persistence": {"enabled": True}}},
+    "maintenance": {"maintenance": MAINTENANCE},
+    "logs.remote.folder": {"logs": {"remote": {"type": "gcs"}}},
+    "logs.remote.azure.container": {"logs": {"remote": {"type": "azure", "folder": "wasb://x", "connectionId": "x"}}},
+    "logs.remote.azure.accountUrl": {"logs": {"remote": {"type": "azure", "folder": "wasb://x"}}},
+    "logs.remote": {"logs": {"remote": {"type": "s3", "folder": "s3://x"}}},
     "dags.bundles.*.kwargs": {"dags": {"bundles": {"x": {"classpath": "a.Bundle"}}}},
     "dags.bundles.*.refreshInterval": {"dags": {"bundles": {"x": {"path": "/x"}}}},
 }
@@ -127,7 +134,8 @@ def test_a_shared_option_changes_the_pods_of_every_block(option: str) -> None:
     value = example(leaf, at(DEFAULTS, leaf.path))
     more = {"volumes": {"volumeMounts": {"/x": {"name": next(iter(value))}}} if option == "volumes" else {}}
     own = {option: value, **more.get(option, {})}
-    base: dict[str, Any] = {"postgres": {"embedded": True}, "executionApi": {"enabled": True}}
+    on = {"enabled": True}
+    base: dict[str, Any] = {"postgres": {"embedded": True}, "executionApi": on, "maintenance": MAINTENANCE}
     before = pods(render(base))
     each = pods(render({block: {**base.get(block, {}), **own} for block in BLOCKS}))
     assert [block for block, component in BLOCKS.items() if each[component] == before[component]] == []

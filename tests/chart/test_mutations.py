@@ -14,12 +14,13 @@ from chart_harness.mutations.edges import EXPOSED
 from chart_harness.objects import Rendered
 from chart_harness.render import CHART, RefusedError, render
 from chart_harness.rules import RULES
-from chart_harness.scenarios import DIGEST
+from chart_harness.scenarios import DIGEST, SCENARIOS
 
 EMBEDDED = {"postgres": {"embedded": True}, "logs": {"persistence": {"enabled": True}}}
 # Where a rule looks only at certain releases, the good release that is broken is one of those.
 VALUES: dict[str, dict[str, Any]] = {
     **{mutation.rule: EXPOSED for mutation in edges.MUTATIONS},
+    "log_credentials_go_where_logs_do": SCENARIOS["logs in S3"],
     "a_digest_wins": {"image": {"digest": DIGEST}},
     "a_templates_own_way_out_is_all_it_has": {
         "podTemplates": {"web": {"egress": {"web": {"cidrs": ["0.0.0.0/0"], "ports": [443]}}}}

@@ -20,6 +20,7 @@ from airfleet.paths import cache_dir
 # name -> (module, package)
 _PACKAGES: Mapping[str, tuple[str, str]] = {
     "kube-score": ("github.com/zegl/kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
+    "versitygw": ("github.com/versity/versitygw", "github.com/versity/versitygw/cmd/versitygw"),
 }
 
 
@@ -46,8 +47,9 @@ def program(name: str) -> Path:
     """The companion's program, built if it is not in the cache yet. Raises AirfleetError if the build fails."""
     _, package = _package(name)
     module = programs.Module(name, f"{name} {version(name)}", (programs.Build((package,)),))
-    with locked(cache_dir() / "lab-build.lock"):
-        programs.build(module)
+    if not programs.destination(module).is_dir():  # a folder comes into being whole, so nobody waits for others' builds
+        with locked(cache_dir() / "lab-build.lock"):
+            programs.build(module)
     return programs.destination(module) / package.rsplit("/", 1)[-1]
 
 
@@ -56,8 +58,8 @@ def image(name: str) -> CompanionImage:
     built = program(name)
     ref = f"docker.io/airfleet/{name}:{version(name)}"
     archive = cache_dir() / "images" / f"{built.parent.name}.tar"
-    with locked(cache_dir() / "lab-build.lock"):
-        if not archive.is_file():
+    if not archive.is_file():
+        with locked(cache_dir() / "lab-build.lock"):
             archive.parent.mkdir(parents=True, exist_ok=True)
             with step(f"pack {name}"), tempfile.TemporaryDirectory(dir=archive.parent, prefix=".companion-") as scratch:
                 root = Path(scratch) / "root"

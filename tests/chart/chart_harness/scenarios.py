@@ -59,6 +59,7 @@ ALL_POD_OPTIONS: dict[str, Any] = {
 }
 
 COMPONENTS = ("apiServer", "scheduler", "dagProcessor", "triggerer", "bootstrap", "workers")
+MAINTENANCE = {"podCleanup": {"enabled": True}, "dbCleanup": {"enabled": True}}
 SCENARIOS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "embedded database": {"postgres": {"embedded": True}},
@@ -68,7 +69,11 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "podTemplates": {"gpu": ALL_POD_OPTIONS, "small": {"queues": ["small", "tiny"]}},
     },
     "a digest, pulled with a secret": {"image": {"digest": DIGEST, "tag": "3.3.1", "pullSecrets": ["registry"]}},
-    "names as long as they may be": {"fullnameOverride": "a" * 40, "postgres": {"embedded": True}},
+    "names as long as they may be": {
+        "fullnameOverride": "a" * 40,
+        "postgres": {"embedded": True},
+        "maintenance": MAINTENANCE,
+    },
     "secrets that the user brings": {
         "keys": {"secretName": "own-keys"},
         "database": {"secretName": "own-database", "secretKey": "url"},
@@ -77,6 +82,38 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "no administrator": {"admin": {"create": False}},
     "persisted logs": {"logs": {"persistence": {"enabled": True, "storageClassName": "nfs", "size": "50Gi"}}},
     "logs on an existing claim": {"logs": {"persistence": {"enabled": True, "existingClaim": "shared-logs"}}},
+    "logs in S3": {
+        "logs": {
+            "remote": {
+                "type": "s3",
+                "folder": "s3://logs/airflow",
+                "secretName": "log-keys",
+                "s3": {"endpointUrl": "https://s3.example.com", "region": "eu-central-1", "encrypt": True},
+            }
+        }
+    },
+    "logs in GCS": {"logs": {"remote": {"type": "gcs", "folder": "gs://logs/airflow", "secretName": "log-keys"}}},
+    "logs in Azure, by workload identity": {
+        "logs": {
+            "persistence": {"enabled": True},
+            "remote": {
+                "type": "azure",
+                "folder": "wasb://airflow",
+                "azure": {"accountUrl": "https://logs.blob.core.windows.net", "container": "logs"},
+            },
+        }
+    },
+    "logs by an Airflow connection": {
+        "logs": {"remote": {"type": "s3", "folder": "s3://logs/airflow", "connectionId": "log_store"}}
+    },
+    "maintenance": {"maintenance": MAINTENANCE},
+    "maintenance of an embedded database, to try": {
+        "postgres": {"embedded": True},
+        "maintenance": {
+            "podCleanup": {"enabled": True, "dryRun": True, "minutes": 5},
+            "dbCleanup": {"enabled": True, "dryRun": True, "archive": True, "tables": ["log", "dag_run"]},
+        },
+    },
     "an autoscaler owns replicas": {"apiServer": {"replicas": None}, "triggerer": {"replicas": None}},
     "everything at the edges": {
         "apiServer": {
@@ -125,10 +162,19 @@ SCENARIOS: dict[str, dict[str, Any]] = {
                 "dags-folder": None,
                 "demo": {"configMap": "demo-dags"},
                 "local": {"path": "/opt/dags", "refreshInterval": 60},
-                "git": {
+                "classy": {
                     "classpath": "airflow.providers.git.bundles.git.GitDagBundle",
                     "kwargs": {"git_conn_id": "dags", "tracking_ref": "main"},
                 },
+                "public": {"git": {"repo": "https://git.example.com/dags.git"}},
+                "https": {
+                    "git": {"repo": "https://git.example.com/a.git", "ref": "v1", "subdir": "x", "secretName": "token"},
+                    "refreshInterval": 60,
+                },
+                "ssh": {
+                    "git": {"repo": "git@git.example.com:a.git", "sparseDirs": ["x", "lib"], "secretName": "deploy-key"}
+                },
+                "packed": {"image": "registry.example.com/dags:2026-11-23"},
             }
         }
     },

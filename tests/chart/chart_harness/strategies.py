@@ -70,6 +70,7 @@ MEANT: dict[str, st.SearchStrategy[Any]] = {
         max_size=3,
     ),
     "except": st.sampled_from([[], ["169.254.169.254/32"], ["10.1.0.0/16", "fd00:ec2::254/128"]]),
+    "folder": st.sampled_from(["s3://logs/airflow", "gs://logs/airflow", "wasb://airflow"]),
     "fullnameOverride": st.one_of(_NAME, st.just("a" * 40)),
     "hostnames": _HOSTS,
     "hosts": _HOSTS,

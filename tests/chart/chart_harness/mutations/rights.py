@@ -86,6 +86,29 @@ MUTATIONS = [
             {"airflow.cfg": "[core]\nfernet_key_cmd = cat /x\n"}
         ),
     ),
+    Mutation(
+        "log_credentials_go_where_logs_do",
+        "the whole Secret",
+        worker(
+            lambda pod: [v["secret"].pop("items") for v in pod["spec"]["volumes"] if v["name"] == "log-credentials"]
+        ),
+    ),
+    Mutation(
+        "log_credentials_go_where_logs_do",
+        "the scheduler has them",
+        lambda r: scheduler(r)["volumes"].append(secret_volume("x", secretName="log-keys")),
+    ),
+    Mutation(
+        "log_credentials_go_where_logs_do",
+        "writable",
+        worker(
+            lambda pod: [
+                mount.pop("readOnly")
+                for mount in pod["spec"]["containers"][0]["volumeMounts"]
+                if mount["name"] == "log-credentials"
+            ]
+        ),
+    ),
     Mutation("the_chart_holds_no_secret", "one", made("Secret", "airflow-x", data={})),
     Mutation("rights_go_by_the_table", "too many", lambda r: r.get(ROLE)["rules"][0]["resources"].append("pods/exec")),
     Mutation("rights_go_by_the_table", "too few", lambda r: r.get(ROLE)["rules"][0]["verbs"].remove("patch")),

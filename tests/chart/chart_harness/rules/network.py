@@ -21,9 +21,9 @@ from chart_harness.network import (
 from chart_harness.objects import Rendered, ref_of
 from chart_harness.rules.registry import rule
 
-CONTROL_PLANE = ("api-server", "execution-api", "scheduler", "dag-processor", "triggerer", "bootstrap")
+CONTROL_PLANE = ("api-server", "execution-api", "scheduler", "dag-processor", "triggerer", "bootstrap", "db-cleanup")
 PORTS = {"api-server": 8080, "execution-api": 8080, "triggerer": 8794, "postgres": 5432, "scheduler": 8974}
-USES_THE_KUBERNETES_API = ("api-server", "scheduler", "bootstrap")
+USES_THE_KUBERNETES_API = ("api-server", "scheduler", "bootstrap", "pod-cleanup")
 USES_THE_OUTSIDE = ("api-server", "execution-api", "dag-processor", "triggerer", "worker")
 
 

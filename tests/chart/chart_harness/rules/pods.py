@@ -16,8 +16,18 @@ PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 # What an Airflow 3.3 component serves: the scheduler's health server and the API server.
 HTTP_PATHS = {"scheduler": {"/health"}, "api-server": {"/api/v2/version"}, "execution-api": {"/execution/health"}}
 TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # where every client library looks
-USES_THE_API = ("api-server", "scheduler", "bootstrap")
-_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+USES_THE_API = ("api-server", "scheduler", "bootstrap", "pod-cleanup")
+_VOLUMES = {
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+}
 _UNITS = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 

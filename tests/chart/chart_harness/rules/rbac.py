@@ -10,7 +10,7 @@ from chart_harness.objects import Rendered, ref_of
 from chart_harness.rules.registry import rule
 from chart_harness.rules.secrets import control_plane_secrets
 
-OVER_TASKS = ("api-server", "scheduler")
+OVER_TASKS = ("api-server", "scheduler", "pod-cleanup")
 Grant = tuple[str, str, str]  # resource, verb, name or "*"
 
 
@@ -26,6 +26,7 @@ def expected(r: Rendered) -> dict[str, set[Grant]]:
     return {
         "api-server": _grants("pods", "list") | _grants("pods/log", "get"),
         "scheduler": _grants("pods", "create get list watch patch delete"),
+        "pod-cleanup": _grants("pods", "list delete"),
         "bootstrap": _grants("secrets", "create") | {("secrets", "get", name) for name in readable},
     }
 

@@ -18,6 +18,8 @@ TABLE: dict[str, set[str]] = {
     "triggerer": {"connection", "fernet-key", "api-secret-key"},
     "dag-processor": {"connection", "fernet-key"},
     "bootstrap": set(),  # it reads what it needs from the API, for its run
+    "db-cleanup": {"connection"},
+    "pod-cleanup": set(),
     "postgres": {"password"},
     "worker": set(),
 }
@@ -116,3 +118,19 @@ def the_chart_holds_no_secret(r: Rendered) -> Iterator[str]:
     """What Helm stores of a release can be read by whoever reads its Secrets: so the chart makes none."""
     for obj in r.of("Secret"):
         yield f"{ref_of(obj)} is rendered"
+
+
+@rule
+def log_credentials_go_where_logs_do(r: Rendered) -> Iterator[str]:
+    """Whoever writes or reads remote logs has the one file of the Secret, read-only; nobody else has any of it."""
+    remote = r.release.value("logs.remote") or {}
+    name, file = remote.get("secretName"), {"s3": "credentials", "gcs": "key.json"}.get(remote.get("type") or "")
+    for pod in r.pods:
+        wanted = [file] if name and file and pod.component in ("api-server", "triggerer", "worker") else []
+        found = [key for _, secret, keys in config_sources(pod, "secret") if secret == name for key in keys or ["all"]]
+        if name and found != wanted:
+            yield f"{pod.owner} has {found} of the logs' credentials, not {wanted}"
+        for place, container in pod.named():
+            for mount in container.get("volumeMounts") or []:
+                if mount["name"] == "log-credentials" and mount.get("readOnly") is not True:
+                    yield f"{place}: the logs' credentials are writable"

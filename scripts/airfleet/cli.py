@@ -12,6 +12,7 @@ from airfleet.errors import AirfleetError, ExitCode
 from airfleet.image.cli import app as image_app
 from airfleet.lab.cli import app as lab_app
 from airfleet.migrate.cli import migrate_fleet, migrate_values
+from airfleet.supply.cli import chart_app, images, sbom
 from airfleet.values.cli import app as values_app
 
 app = typer.Typer(
@@ -25,11 +26,14 @@ app = typer.Typer(
 app.add_typer(lab_app, name="lab")
 app.add_typer(image_app, name="image")
 app.add_typer(values_app, name="values")
+app.add_typer(chart_app, name="chart")
 
 
 app.command()(demo)
 app.command()(migrate_values)
 app.command()(migrate_fleet)
+app.command()(images)
+app.command()(sbom)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from airfleet.paths import cache_dir
 
 # name -> (module, package)
 _PACKAGES: Mapping[str, tuple[str, str]] = {
+    "registry": ("github.com/google/go-containerregistry", "github.com/google/go-containerregistry/cmd/registry"),
     "kube-score": ("github.com/zegl/kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
     "versitygw": ("github.com/versity/versitygw", "github.com/versity/versitygw/cmd/versitygw"),
 }

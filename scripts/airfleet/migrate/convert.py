@@ -118,6 +118,8 @@ def _notes(m: Migration) -> list[str]:
             "workers.automountServiceAccountToken and give their ServiceAccount the rights."
         )
     notes.append("Root file systems are read-only: what writes elsewhere than /tmp and the logs needs a volume.")
+    if m.said("statsd.enabled") and m.chart.has(("metrics", "enabled")):
+        notes.append("The official chart exports metrics by default: set metrics.enabled if something reads them.")
     if not m.said("networkPolicies.enabled"):
         notes.append("NetworkPolicies are on: give networkPolicies.database.cidrs, and check networkPolicies.outbound.")
     return notes

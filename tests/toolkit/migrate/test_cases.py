@@ -184,6 +184,36 @@ def test_security_contexts_are_laid_over_the_restricted_ones(case) -> None:  # t
     assert [kind for kind, _ in converted.objects if kind == "NetworkPolicy"]
 
 
+def test_the_way_in_is_the_same(case) -> None:  # type: ignore[no-untyped-def]
+    converted = case("ingress")
+    assert converted.human == set()
+    ingress = converted.objects["Ingress", "airflow-api-server"]
+    assert ingress["metadata"]["annotations"]["cert-manager.io/cluster-issuer"] == "letsencrypt"
+    assert ingress["spec"]["ingressClassName"] == "nginx"
+    assert ingress["spec"]["tls"] == [{"hosts": ["airflow.example.com"], "secretName": "airflow-tls"}]
+    (rule,) = ingress["spec"]["rules"]
+    assert (rule["host"], rule["http"]["paths"][0]["path"]) == ("airflow.example.com", "/airflow")
+    assert "base_url = https://airflow.example.com/airflow" in converted.config()
+    budget = converted.objects["PodDisruptionBudget", "airflow-api-server"]["spec"]
+    assert (budget["minAvailable"], "maxUnavailable" in budget) == (1, False)
+    scaler = converted.objects["HorizontalPodAutoscaler", "airflow-api-server"]["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 6)
+    (metric,) = scaler["metrics"]
+    assert metric["resource"]["target"]["averageUtilization"] == 70
+    assert converted.objects["Service", "airflow-api-server"]["spec"]["type"] == "LoadBalancer"
+    policies = yaml.safe_dump([found for (kind, _), found in converted.objects.items() if kind == "NetworkPolicy"])
+    assert "kubernetes.io/metadata.name: ingress-nginx" in policies
+
+
+def test_accounts_keep_their_names_and_annotations(case) -> None:  # type: ignore[no-untyped-def]
+    converted = case("security")
+    assert converted.pod("scheduler")["spec"]["serviceAccountName"] == "existing-scheduler"
+    annotations = converted.objects["ServiceAccount", "airflow-api-server"]["metadata"]["annotations"]
+    assert annotations["iam.gke.io/gcp-service-account"] == "airflow@project.iam.gserviceaccount.com"
+    worker = case("workers").objects["ServiceAccount", "airflow-worker"]["metadata"]["annotations"]
+    assert worker["eks.amazonaws.com/role-arn"] == "arn:aws:iam::123456789012:role/tasks"
+
+
 def test_logs_and_dags_on_volumes(case) -> None:  # type: ignore[no-untyped-def]
     converted = case("logs")
     claim = converted.objects["PersistentVolumeClaim", "airflow-logs"]["spec"]

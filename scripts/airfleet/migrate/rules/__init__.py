@@ -15,10 +15,7 @@ def _rules() -> dict[Path, Rule]:
     table: dict[Path, Rule] = {}
     for module in (pods, images, secrets, config, dags, access, operations, objects):
         for key, rule in module.RULES.items():
-            path = tuple(key.split("."))
-            if path in table:
-                raise ValueError(f"{key} has two rules")
-            table[path] = rule
+            table[tuple(key.split("."))] = rule  # a later module is more special
     return table
 
 

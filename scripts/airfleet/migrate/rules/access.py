@@ -71,12 +71,23 @@ def _metrics(m: Migration, entry: Entry) -> None:
     m.put(entry, "apiServer.autoscaling.targets", targets)
 
 
+def _autoscaler(m: Migration, entry: Entry) -> None:
+    """The switch, with the limits that the official chart takes if the input leaves them out."""
+    root, hpa = ("apiServer", "autoscaling"), ".".join(entry.path[:-1])
+    values = {
+        "enabled": True,
+        "minReplicas": m.said(f"{hpa}.minReplicaCount"),
+        "maxReplicas": m.said(f"{hpa}.maxReplicaCount"),
+    }
+    m.put_all(entry, {(*root, key): value for key, value in values.items()})
+
+
 def _hpa_rules() -> dict[str, Rule]:
     names = {"minReplicaCount": "minReplicas", "maxReplicaCount": "maxReplicas", "behavior": "behavior"}
     rules: dict[str, Rule] = {}
     for component in ("webserver", "apiServer"):
         on = f"{component}.hpa.enabled"
-        rules[on] = when(on, move("apiServer.autoscaling.enabled"))
+        rules[on] = when(on, _autoscaler)
         rules[f"{component}.hpa.metrics"] = when(on, _metrics)
         for theirs, ours in names.items():
             rules[f"{component}.hpa.{theirs}"] = when(on, move(f"apiServer.autoscaling.{ours}"))
@@ -91,7 +102,7 @@ def _peers(m: Migration, entry: Entry) -> None:
 
 
 def _server_rules(server: str) -> dict[str, Rule]:
-    ui = "webserver_config.py: say it with the values of single sign-on, or in the image"
+    ui = "webserver_config.py: say it with `auth`, or put the file into a ConfigMap that auth.webserverConfig names"
     return {
         f"{server}.service.type": move("apiServer.service.type"),
         f"{server}.service.annotations": move("apiServer.service.annotations"),
@@ -102,9 +113,9 @@ def _server_rules(server: str) -> dict[str, Rule]:
         f"{server}.allowPodLogReading": drop("the API server reads the logs of running pods"),
         f"{server}.configMapAnnotations": drop("the chart's ConfigMaps have the chart's annotations"),
         f"{server}.apiServerConfig": ask(ui),
-        f"{server}.apiServerConfigConfigMapName": ask(ui),
+        f"{server}.apiServerConfigConfigMapName": move("auth.webserverConfig"),
         f"{server}.webserverConfig": ask(ui),
-        f"{server}.webserverConfigConfigMapName": ask(ui),
+        f"{server}.webserverConfigConfigMapName": move("auth.webserverConfig"),
         f"{server}.hostAliases": move("apiServer.hostAliases"),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from airfleet.migrate.migration import Migration, Rule, TemplatedError
+from airfleet.migrate.migration import Migration, Rule, TemplatedError, drop, move
 from airfleet.migrate.model import Entry, Path
 from airfleet.migrate.official import moved_options
 from airfleet.migrate.rules.dags import bundles
@@ -31,6 +31,8 @@ OWNED = {
     "sdk.coordinators": "podTemplates.<name>.queues",
     "sdk.queue_to_coordinator": "podTemplates.<name>.queues",
 }
+_ELSEWHERE = {"api.base_url": ("apiServer", "baseUrl")}
+_REMOTE_LOGS = {"s3": "s3", "gs": "gcs", "wasb": "azure"}
 _CELERY = (
     "celery",
     "celery_kubernetes_executor",
@@ -57,6 +59,10 @@ def _option(m: Migration, entry: Entry) -> None:
         name, why = new, f"Airflow 3 calls it [{new.partition('.')[0]}] {new.partition('.')[2]}"
     if section in _CELERY and not why:
         m.drop(entry, "of another executor; this chart runs the KubernetesExecutor")
+    elif name in _ELSEWHERE:
+        m.put(entry, _ELSEWHERE[name], entry.value, why)
+    elif name in _LOGS and _remote_type(m):
+        _LOGS[name](m, entry)
     elif name in OWNED:
         _owned(m, entry, OWNED[name])
     elif entry.value is None and m.chart.default(_target(name)) is None:
@@ -85,5 +91,25 @@ def _bundle_list(m: Migration, entry: Entry) -> None:
         return
     bundles(m, replace(entry, value=listed))
 
+
+def _remote_type(m: Migration) -> str:
+    """The type of the remote log storage, if it is one that `logs.remote` has."""
+    folder = str(m.said("config.logging.remote_base_log_folder") or "")
+    found = next((ours for theirs, ours in _REMOTE_LOGS.items() if folder.startswith(theirs)), "")
+    return found if m.chart.has(("logs", "remote", "type")) and m.said("config.logging.remote_logging") else ""
+
+
+def _folder(m: Migration, entry: Entry) -> None:
+    m.put_all(entry, {("logs", "remote", "type"): _remote_type(m), ("logs", "remote", "folder"): entry.value})
+
+
+_LOGS: dict[str, Rule] = {
+    "logging.remote_logging": drop("logs.remote.type says it"),
+    "logging.remote_base_log_folder": _folder,
+    "logging.remote_log_conn_id": move("logs.remote.connectionId"),
+    "logging.encrypt_s3_logs": lambda m, entry: m.put(
+        entry, "logs.remote.s3.encrypt", str(entry.value).lower() == "true"
+    ),
+}
 
 RULES: dict[str, Rule] = {"config": _option}

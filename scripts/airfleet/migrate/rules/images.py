@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from airfleet.migrate.migration import Migration, Rule, ask, drop, move, when
+from airfleet.migrate.migration import Migration, Rule, ask, drop, move
 from airfleet.migrate.model import Entry
 
 _VERSION = re.compile(r"^v?(\d+)\.(\d+)(?:\.\d+)?")
@@ -76,7 +76,4 @@ RULES: dict[str, Rule] = {
     "imagePullSecrets": _pull_secrets,
     "registry.secretName": _pull_secrets,
     "registry.connection": ask("make a Secret of type kubernetes.io/dockerconfigjson and name it in image.pullSecrets"),
-    "images.statsd": when("statsd.enabled", ask("which image of the exporter?")),
-    "images.pgbouncer": when("pgbouncer.enabled", ask("which image of PgBouncer?")),
-    "images.pgbouncerExporter": when("pgbouncer.enabled", ask("which image of the exporter?")),
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from airfleet.migrate.migration import Migration, Rule, TemplatedError, ask, drop, move
+from airfleet.migrate.migration import Migration, Rule, TemplatedError, ask, drop, move, when
 from airfleet.migrate.model import Entry, Path
 from airfleet.migrate.official import moved_options
 
@@ -18,9 +18,14 @@ COMPONENTS = {
     "dagProcessor": "dagProcessor",
     "triggerer": "triggerer",
     "migrateDatabaseJob": "bootstrap",
+    "statsd": "metrics",
+    "pgbouncer": "pgbouncer",
+    "cleanup": "maintenance",
+    "databaseCleanup": "maintenance",
     "workers": "workers",
     "workers.kubernetes": "workers",
 }
+OPTIONAL = ("statsd", "pgbouncer", "cleanup", "databaseCleanup")
 _OWN_SECRETS = {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "database.secretName",
     "AIRFLOW__CORE__SQL_ALCHEMY_CONN": "database.secretName",
@@ -230,10 +235,25 @@ def account(component: str, what: str) -> Rule:
     return apply
 
 
+def replicas(component: str) -> Rule:
+    """The number of pods, unless an autoscaler sets it."""
+
+    def apply(m: Migration, entry: Entry) -> None:
+        if m.said(f"{entry.path[0]}.hpa.enabled"):
+            m.drop(entry, "the autoscaler sets it")
+        else:
+            m.put(entry, (component, "replicas"), entry.value)
+
+    return apply
+
+
 def budget(component: str, what: str) -> Rule:
     """`podDisruptionBudget.config.*`: the two ways exclude each other."""
 
     def apply(m: Migration, entry: Entry) -> None:
+        if not m.said(f"{entry.path[0]}.podDisruptionBudget.enabled"):
+            m.drop(entry, "its podDisruptionBudget.enabled is off")
+            return
         other = "minAvailable" if what == "maxUnavailable" else "maxUnavailable"
         root: Path = (component, "podDisruptionBudget")
         m.put_all(entry, {(*root, what): entry.value, (*root, other): None})
@@ -244,7 +264,6 @@ def budget(component: str, what: str) -> Rule:
 def _options(component: str) -> dict[str, Rule]:
     """The rules that every component has, by the key below it."""
     simple = {
-        "replicas": "replicas",
         "tolerations": "tolerations",
         "topologySpreadConstraints": "topologySpreadConstraints",
         "priorityClassName": "priorityClassName",
@@ -259,6 +278,7 @@ def _options(component: str) -> dict[str, Rule]:
     }
     rules: dict[str, Rule] = {key: move(f"{component}.{target}") for key, target in simple.items()}
     own: dict[str, Callable[[], Rule]] = {
+        "replicas": lambda: replicas(component),
         "nodeSelector": lambda: replaced_map(component, "nodeSelector", "nodeSelector"),
         "affinity": lambda: replaced_map(component, "affinity", "affinity"),
         "resources": lambda: resources(component),
@@ -307,7 +327,10 @@ _NOT_FOR_WORKERS = (
 def _all() -> dict[str, Rule]:
     rules: dict[str, Rule] = {}
     for theirs, ours in COMPONENTS.items():
-        rules |= {f"{theirs}.{key}": rule for key, rule in _options(ours).items()}
+        own = {f"{theirs}.{key}": rule for key, rule in _options(ours).items()}
+        if theirs in OPTIONAL:
+            own = {key: when(f"{theirs}.enabled", rule) for key, rule in own.items()}
+        rules |= own
     for key in _NOT_FOR_WORKERS:
         rules[f"workers.{key}"] = _CELERY
     for key in ("kerberosSidecar", "kerberosInitContainer"):

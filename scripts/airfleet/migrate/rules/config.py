@@ -27,11 +27,13 @@ OWNED = {
     "kubernetes_executor.worker_container_repository": "image.repository",
     "kubernetes_executor.worker_container_tag": "image.tag",
     "kubernetes_executor.namespace": "",
+    "kubernetes_executor.multi_namespace_mode": "podTemplates.<name>.namespace",
+    "kubernetes_executor.multi_namespace_mode_namespace_list": "podTemplates.<name>.namespace",
     "core.dags_folder": "dags.bundles",
     "sdk.coordinators": "podTemplates.<name>.queues",
     "sdk.queue_to_coordinator": "podTemplates.<name>.queues",
 }
-_ELSEWHERE = {"api.base_url": ("apiServer", "baseUrl")}
+ELSEWHERE = {"api.base_url": ("apiServer", "baseUrl")}
 _REMOTE_LOGS = {"s3": "s3", "gs": "gcs", "wasb": "azure"}
 _CELERY = (
     "celery",
@@ -59,8 +61,8 @@ def _option(m: Migration, entry: Entry) -> None:
         name, why = new, f"Airflow 3 calls it [{new.partition('.')[0]}] {new.partition('.')[2]}"
     if section in _CELERY and not why:
         m.drop(entry, "of another executor; this chart runs the KubernetesExecutor")
-    elif name in _ELSEWHERE:
-        m.put(entry, _ELSEWHERE[name], entry.value, why)
+    elif name in ELSEWHERE:
+        m.put(entry, ELSEWHERE[name], entry.value, why)
     elif name in _LOGS and _remote_type(m):
         _LOGS[name](m, entry)
     elif name in OWNED:

@@ -47,7 +47,9 @@ RULES: dict[str, Rule] = {
     "allowJobLaunching": ask(
         "tasks have no rights in the Kubernetes API; give a ServiceAccount of yours the right for Jobs"
     ),
-    "multiNamespaceMode": ask("which namespaces do tasks run in? There is no ClusterRole here"),
+    "multiNamespaceMode": ask(
+        "there is no ClusterRole here: name the namespace of each pod template in podTemplates.<name>.namespace"
+    ),
     "kerberos": when("kerberos.enabled", ask("Kerberos: mount krb5.conf and the keytab, and set config.kerberos")),
     "priorityClasses": ask("PriorityClasses belong to the cluster; apply them beside the release"),
     "quotas": _OBJECTS,

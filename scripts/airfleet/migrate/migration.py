@@ -85,6 +85,11 @@ class Migration:
         """Say that a command keeps what the key says, outside of the values."""
         self.findings.append(Finding(entry.key, entry.origin, Status.TRANSLATED, (where,), why))
 
+    def set_implied(self, path: Path, value: Any, entry: Entry) -> None:
+        """Set a key of ours that follows from what a command keeps."""
+        self._set(path, value, False)
+        self.sources[path] = [finding for finding in self.findings if finding.key == entry.key]
+
     def filled(self, value: Any) -> Any:
         """The value with the release's name and namespace filled in. Raises TemplatedError for other templates."""
         if isinstance(value, str):

@@ -20,8 +20,26 @@ def commands(m: Migration) -> list[Command]:
     """What to run once in the namespace of the release."""
     found = [Command(f"keep the keys: Secret {m.release}-keys", _keys(m))]
     if not m.said("data.metadataSecretName") and not uses_embedded(m):
-        found.append(Command(f"keep the database's connection: Secret {m.release}-database", _database(m)))
+        found.append(Command(f"keep the database connection: Secret {m.release}-database", _database(m)))
+    if git := _git(m):
+        found.append(Command(f"keep the credentials of the Git repository: Secret {m.release}-git", git))
     return found
+
+
+def _git(m: Migration) -> str:
+    """git-sync's Secrets under the names that a Git bundle reads; known hosts are no secret, so they are shown."""
+    if not m.said("dags.gitSync.enabled"):
+        return ""
+    if m.said("dags.gitSync.sshKeySecret") or m.said("dags.gitSync.sshKey"):
+        secret = str(m.said("dags.gitSync.sshKeySecret") or f"{official_name(m)}-ssh-secret")
+        values = {"ssh-privatekey": _value(m, secret, "gitSshKey")}
+        if hosts := m.said("dags.gitSync.knownHosts"):
+            values["known_hosts"] = f"printf '%s\\n' {shlex.quote(str(hosts).strip())}"
+        return _create(m, "git", values)
+    if secret := m.said("dags.gitSync.credentialsSecret"):
+        names = {"username": "GITSYNC_USERNAME", "password": "GITSYNC_PASSWORD"}
+        return _create(m, "git", {ours: _value(m, str(secret), theirs) for ours, theirs in names.items()})
+    return ""
 
 
 def official_name(m: Migration) -> str:

@@ -45,11 +45,41 @@ def test_git_sync_becomes_a_git_bundle(case) -> None:  # type: ignore[no-untyped
     (bundles,) = re.findall(r"dag_bundle_config_list = (.*)", config)
     (bundle,) = yaml.safe_load(bundles)
     assert bundle["classpath"].endswith("GitDagBundle")
-    assert bundle["kwargs"] == {
+    assert {key: value for key, value in bundle["kwargs"].items() if key != "git_conn_id"} == {
         "repo_url": "https://git.example.com/data/dags.git",
         "tracking_ref": "main",
         "subdir": "dags",
         "refresh_interval": 90,
+    }
+
+
+def test_credentials_of_a_private_repository_are_kept(case) -> None:  # type: ignore[no-untyped-def]
+    converted = case("private-git")
+    assert converted.human == set()
+    assert converted.conversion.values["dags"]["bundles"]["dags"]["git"]["secretName"] == "airflow-git"
+    (command,) = [found.command for found in converted.conversion.commands if "airflow-git" in found.command]
+    assert "get secret git-key " in command and "gitSshKey" in command
+    assert "git.example.com ssh-ed25519" in command
+    volumes = [volume for volume in converted.pod("worker")["spec"]["volumes"] if "airflow-git" in str(volume)]
+    assert len(volumes) == 1
+
+
+def test_logs_in_remote_storage(case) -> None:  # type: ignore[no-untyped-def]
+    converted = case("config")
+    assert converted.conversion.values["logs"] == {
+        "remote": {"type": "s3", "folder": "s3://logs/airflow", "connectionId": "aws"}
+    }
+    assert "remote_base_log_folder = s3://logs/airflow" in converted.config()
+
+
+def test_cleaning_up_goes_on(case) -> None:  # type: ignore[no-untyped-def]
+    converted = case("operations")
+    jobs = {name: found["spec"] for (kind, name), found in converted.objects.items() if kind == "CronJob"}
+    assert sorted(spec["schedule"] for spec in jobs.values()) == ["0 * * * *", "30 3 * * *"]
+    assert converted.conversion.values["maintenance"]["dbCleanup"] == {
+        "enabled": True,
+        "retentionDays": 30,
+        "archive": True,
     }
 
 

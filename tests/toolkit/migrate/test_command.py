@@ -77,7 +77,7 @@ def test_the_commands_keep_keys_and_connection_without_showing_them(api_server: 
         "airflow-fernet-key": {"fernet-key": "fernet-value"},
         "airflow-api-secret-key": {"api-secret-key": "api-value"},
         "airflow-jwt-secret": {"jwt-secret": "jwt-value"},
-        "data-airflow-metadata": {},
+        "git-key": {"gitSshKey": "key-value\n"},
         "airflow-metadata": {
             "connection": "postgresql://airflow:p%40ss@airflow-pgbouncer.airflow:6543/airflow-metadata?sslmode=x"
         },
@@ -90,14 +90,15 @@ def test_the_commands_keep_keys_and_connection_without_showing_them(api_server: 
     path = f"{Path(api_server.program('kubectl')).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "KUBECONFIG": str(api_server.kubeconfig)}
     printed = ""
-    for command in conversion.commands:
+    git = [found for found in convert([CASES / "private-git.yaml"]).commands if "airflow-git" in found.command]
+    for command in [*conversion.commands, *git]:
         done = subprocess.run(
             ["bash", "-ec", command.command], capture_output=True, text=True, check=True, env=environment
         )
         printed += done.stdout + done.stderr
     made = {
         name: json.loads(api_server.kubectl("get", "secret", "-n", "airflow", name, "-o", "json").stdout)["data"]
-        for name in ("airflow-keys", "airflow-database")
+        for name in ("airflow-keys", "airflow-database", "airflow-git")
     }
     import base64
 
@@ -108,6 +109,10 @@ def test_the_commands_keep_keys_and_connection_without_showing_them(api_server: 
         "fernet-key": "fernet-value",
         "api-secret-key": "api-value",
         "jwt-secret": "jwt-value",
+    }
+    assert plain["airflow-git"] == {
+        "ssh-privatekey": "key-value\n",
+        "known_hosts": "git.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIexample\n",
     }
     # the way through the old release's PgBouncer ends with it
     assert plain["airflow-database"] == {

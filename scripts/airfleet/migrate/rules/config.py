@@ -14,6 +14,8 @@ from airfleet.migrate.rules.dags import bundles
 OWNED = {
     "database.sql_alchemy_conn": "database.secretName",
     "database.sql_alchemy_conn_cmd": "database.secretName",
+    "database.sql_alchemy_conn_async": "database.secretName",
+    "database.sql_alchemy_conn_async_cmd": "database.secretName",
     "core.sql_alchemy_conn": "database.secretName",
     "core.fernet_key": "keys.secretName",
     "core.fernet_key_cmd": "keys.secretName",

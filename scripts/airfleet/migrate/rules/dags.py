@@ -9,7 +9,6 @@ from airfleet.migrate.migration import Migration, Rule, ask, drop, when
 from airfleet.migrate.model import Entry
 from airfleet.migrate.rules.pods import item
 
-_GIT = "airflow.providers.git.bundles.git.GitDagBundle"
 _LOCAL = "airflow.dag_processing.bundles.local.LocalDagBundle"
 _DEFAULT = ("dags", "bundles", "dags-folder")
 _READERS = ("dagProcessor", "triggerer", "workers")
@@ -44,24 +43,18 @@ def folder(m: Migration) -> str:
     return str(m.said("dags.mountPath") or "/opt/airflow/dags")
 
 
-def _git(*target: str) -> Rule:
-    """A key of dags.gitSync -> one of the Git bundle `dags`, which replaces the folder."""
-
-    def apply(m: Migration, entry: Entry) -> None:
-        m.put(entry, ("dags", "bundles", "dags", *target), entry.value)
-
-    return apply
-
-
 def _git_enabled(m: Migration, entry: Entry) -> None:
     """The bundle, with what the official chart takes for keys that the input leaves out."""
-    root = ("dags", "bundles", "dags")
-    kwargs = {"repo_url": m.said("dags.gitSync.repo"), "tracking_ref": m.said(f"dags.gitSync.{_ref_key(m)}")}
+    values: dict[tuple[str, ...], Any] = {_DEFAULT: None}
+    values[_git_path("repo")] = m.said("dags.gitSync.repo")
+    values[_git_path("ref")] = m.said(f"dags.gitSync.{_ref_key(m)}")
     if subdir := m.said("dags.gitSync.subPath"):
-        kwargs["subdir"] = subdir
-    values = {(*root, "classpath"): _GIT, _DEFAULT: None}
-    values |= {(*root, "kwargs", name): value for name, value in kwargs.items()}
+        values[_git_path("subdir")] = subdir
     m.put_all(entry, values, "Airflow's Git bundle clones: DAG processor and workers, each for itself")
+
+
+def _git_path(option: str) -> tuple[str, ...]:
+    return ("dags", "bundles", "dags", "git", option)
 
 
 def _ref_key(m: Migration) -> str:
@@ -72,18 +65,16 @@ def _ref_key(m: Migration) -> str:
 def _ref(m: Migration, entry: Entry) -> None:
     both = m.set_by_user("dags.gitSync.ref") and m.set_by_user("dags.gitSync.branch")
     if both and m.said("dags.gitSync.ref") != m.said("dags.gitSync.branch"):
-        m.ask(entry, "ref and branch differ; which one is meant? dags.bundles.dags.kwargs.tracking_ref has the ref")
-    elif entry.path[-1] == _ref_key(m):
-        m.put(entry, "dags.bundles.dags.kwargs.tracking_ref", str(entry.value))
-    elif entry.path[-1] == "rev" and entry.value not in ("HEAD", "", None):
-        m.ask(entry, "a fixed revision: name its tag or branch in dags.bundles.dags.kwargs.tracking_ref")
+        m.ask(entry, "ref and branch differ; which one is meant? dags.bundles.dags.git.ref has the ref")
+    elif entry.path[-1] == _ref_key(m) or (entry.path[-1] == "rev" and entry.value not in ("HEAD", "", None)):
+        m.put(entry, _git_path("ref"), str(entry.value))
     else:
         m.drop(entry, f"dags.gitSync.{_ref_key(m)} says it")
 
 
 def _subdir(m: Migration, entry: Entry) -> None:
     if entry.value:
-        m.put(entry, "dags.bundles.dags.kwargs.subdir", entry.value)
+        m.put(entry, _git_path("subdir"), entry.value)
     else:
         m.drop(entry, "the root of the repository, here too")
 
@@ -101,7 +92,12 @@ def _period(m: Migration, entry: Entry) -> None:
 
 
 def _credentials(m: Migration, entry: Entry) -> None:
-    m.ask(entry, "make an Airflow connection with the credentials and name it in dags.bundles.dags.kwargs.git_conn_id")
+    """Secrets of git-sync hold the same under other names: a command makes one that the bundle reads."""
+    if entry.path[-1] == "knownHosts" and not (m.said("dags.gitSync.sshKeySecret") or m.said("dags.gitSync.sshKey")):
+        m.drop(entry, "without an SSH key nobody reads it")
+        return
+    m.kept(entry, f"Secret {m.release}-git", "see the commands")
+    m.set_implied(_git_path("secretName"), f"{m.release}-git", entry)
 
 
 def _claim(m: Migration, entry: Entry) -> None:
@@ -146,7 +142,7 @@ RULES: dict[str, Rule] = {
     "dags.persistence.existingClaim": when("dags.persistence.enabled", _claim),
     "dags.gitSync": _NO_CONTAINER,
     "dags.gitSync.enabled": when("dags.gitSync.enabled", _git_enabled),
-    "dags.gitSync.repo": when("dags.gitSync.enabled", _git("kwargs", "repo_url")),
+    "dags.gitSync.repo": when("dags.gitSync.enabled", lambda m, entry: m.put(entry, _git_path("repo"), entry.value)),
     "dags.gitSync.subPath": when("dags.gitSync.enabled", _subdir),
     **{f"dags.gitSync.{key}": when("dags.gitSync.enabled", _ref) for key in ("ref", "branch", "rev")},
     **{f"dags.gitSync.{key}": when("dags.gitSync.enabled", _period) for key in ("period", "wait")},
@@ -154,8 +150,10 @@ RULES: dict[str, Rule] = {
         f"dags.gitSync.{key}": when("dags.gitSync.enabled", _credentials)
         for key in ("credentialsSecret", "sshKeySecret", "sshKey", "knownHosts")
     },
-    "dags.gitSync.env": when("dags.gitSync.enabled", ask("options of git-sync: say them in dags.bundles.dags.kwargs")),
+    "dags.gitSync.env": when(
+        "dags.gitSync.enabled", ask("options of git-sync: see dags.bundles.<name>.git for what the bundle has")
+    ),
     "dags.gitSync.envFrom": when(
-        "dags.gitSync.enabled", ask("options of git-sync: say them in dags.bundles.dags.kwargs")
+        "dags.gitSync.enabled", ask("options of git-sync: see dags.bundles.<name>.git for what the bundle has")
     ),
 }

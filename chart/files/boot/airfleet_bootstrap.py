@@ -1,26 +1,10 @@
 """The bootstrap Job: Secrets, database schema and first user. Doing it again changes nothing and costs little.
 
-Environment
-  AIRFLEET_CREATE_SECRETS  JSON list, one object per Secret that this program reads, and creates where told to:
-      {"kind": "database", "name": N, "create": true, "host": H, "port": 5432, "database": D, "username": U}
-      {"kind": "keys",     "name": N, "create": true}
-      {"kind": "admin",    "name": N, "create": true, "username": U, "email": E}
-    Kinds that are left out: the database connection and the Fernet key come from Airflow's own configuration, and no
-    user is made (single sign-on). With create false or unset the Secret is waited for. "keys" may rename what is read:
-    {"keys": {"connection": "uri"}} takes the connection from the key `uri`.
-  AIRFLEET_RELEASE         value of the label app.kubernetes.io/instance
-  AIRFLEET_WAIT_SECONDS    limit for waiting for Secrets and database, default 1800, 0 = none
-  AIRFLOW__* / AIRFLOW_CONFIG   as for any component; AIRFLOW__CORE__AUTH_MANAGER decides whether FAB's tables matter
-
-Exit codes: 0 done or nothing to do; 78 somebody has to change something (podFailurePolicy: FailJob); 75 waited too
-long, and 1 an error that this program does not know (both worth another try).
-
-The database connection must be direct: the advisory lock is useless through a transaction pooler.
-"""
-
-from __future__ import annotations
+Environment and exit codes: docs/reference/boot-files.md. The database connection must be direct: the advisory lock is
+useless through a transaction pooler."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -32,20 +16,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
 from secrets import token_urlsafe
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote
 
 import airfleet_common as common
+import airfleet_database
 from airfleet_common import BootError, LaterError, Patience, again, say
 from airfleet_fernet import check_key, encrypted_samples, refuse_to_mint
 from airfleet_kubernetes import Secrets
 
-KEYS = {
-    "database": ("connection",),
-    "keys": ("fernet-key", "api-secret-key", "jwt-secret"),
-    "admin": ("username", "password"),
-}
+_KEYS = ("fernet-key", "api-secret-key", "jwt-secret")
+KEYS = {"database": ("connection",), "keys": _KEYS, "admin": ("username", "password")}
 _LOCK = 0x61697266  # any number that Airflow's own locks (airflow.utils.db.DBLocks) do not use
-_PUBLIC = ("username", "host", "port", "database")
+_PUBLIC = ("username", "host", "port", "name", "user")
 _hidden: set[str] = set()  # secrets, never to be printed
 
 
@@ -65,14 +47,13 @@ class Wanted:
 
     def mint(self) -> dict[str, str]:
         """Fresh values. All are URL-safe, so they can stand in a connection as they are."""
-        if self.kind == "keys":
-            fernet = urlsafe_b64encode(os.urandom(32)).decode()  # what cryptography's Fernet.generate_key() does
-            return dict(zip(KEYS["keys"], (fernet, token_urlsafe(32), token_urlsafe(64)), strict=True))
+        if self.kind == "keys":  # the first as cryptography's Fernet.generate_key() makes it
+            fresh = (urlsafe_b64encode(os.urandom(32)).decode(), token_urlsafe(32), token_urlsafe(64))
+            return dict(zip(_KEYS, fresh, strict=True))
         values = {"username": self.username, "password": token_urlsafe(24)}
         if self.kind == "admin":
             return values
         values |= {"host": self.host, "port": str(self.port), "database": self.database}
-        # The driver is named: without it SQLAlchemy's default decides, and psycopg2 is what every image has.
         connection = "postgresql+psycopg2://{username}:{password}@{host}:{port}/{database}".format(**values)
         return values | {"connection": connection}
 
@@ -86,38 +67,27 @@ def wanted_secrets(text: str) -> dict[str, Wanted]:
         raise BootError("AIRFLEET_CREATE_SECRETS is wrong", why=repr(error), fix="see airfleet_bootstrap.py") from None
 
 
-def hide(data: dict[str, str]) -> None:
-    """Remember values that must never be printed."""
-    _hidden.update(value for key, value in data.items() if value and key not in _PUBLIC)
-
-
 def ensure_secret(
     wanted: Wanted, api: Secrets, patience: Patience, may_mint: Callable = lambda: None
 ) -> dict[str, str]:
-    """The values of a Secret under the names of KEYS. It is created if told to and if may_mint() agrees, or waited for.
-
-    Raises BootError if a key is missing: a Secret that exists is never changed.
-    """
+    """A Secret's values. It is made if told to and if may_mint() agrees, or waited for, and never changed."""
     name = f"Secret {api.namespace}/{wanted.name}"
     while True:
         try:
             if (data := api.get(wanted.name)) is not None:
                 break
             if not wanted.create:
-                patience.wait(f"waiting for {name} (key {', '.join(KEYS[wanted.kind])})")
-                continue
+                raise LaterError(f"no {name} yet (key {', '.join(wanted.keys.values() or KEYS[wanted.kind])})")
             may_mint()
-            fresh = wanted.mint()
-            hide(fresh)
-            if api.create(wanted.name, fresh):
+            if api.create(wanted.name, fresh := wanted.mint()):
                 say(f"created {name} ({', '.join(fresh)})")
         except LaterError as error:
             patience.wait(f"waiting: {error}")
-    hide(data)
-    names = {key: wanted.keys.get(key, key) for key in KEYS[wanted.kind]}
+    names = wanted.keys or {key: key for key in KEYS[wanted.kind]}
     if missing := [key for key in names.values() if not data.get(key)]:
         why = f"it holds {', '.join(sorted(data)) or 'nothing'}; a Secret that exists is never changed"
         raise BootError(f"{name} lacks the key {', '.join(missing)}", why=why, fix=f"add the key, then {again()}")
+    _hidden.update(data[name] for key, name in names.items() if key not in _PUBLIC)
     return {key: data[name] for key, name in names.items()}
 
 
@@ -125,10 +95,7 @@ def ensure_secret(
 def locked(connection, patience: Patience) -> Iterator[None]:
     """Hold the advisory lock. It goes with the connection, so a killed pod cannot leave it behind."""
     with connection.cursor() as cursor:
-        while True:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-            if cursor.fetchone()[0]:
-                break
+        while cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]) or not cursor.fetchone()[0]:
             patience.wait("waiting for another bootstrap that holds the lock")
         yield
 
@@ -167,9 +134,8 @@ def ensure_users(connection, wanted: Wanted | None, read_secret: Callable[[Wante
             return cursor.fetchone() is None
 
         # A Secret minted beside an existing user would hold a password that is not theirs.
-        admin = read_secret(wanted) if wanted and (not wanted.create or absent(wanted.username)) else None
-        if admin and not absent(admin["username"]):
-            admin = None
+        admin = read_secret(wanted) if wanted and (not wanted.create or absent(wanted.username)) else {}
+        admin = admin if admin and absent(admin["username"]) else {}
         # A comment of FAB's version table remembers the last synchronisation; it needs no table of our own.
         cursor.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [common.FAB.version_table])
         synchronised = cursor.fetchone()[0] == fingerprint
@@ -200,15 +166,14 @@ def run() -> None:
     patience = Patience(1800)
     api = Secrets() if wanted else None
 
-    def read_secret(entry: Wanted) -> dict[str, str]:
-        return ensure_secret(entry, api, patience)
+    read_secret = functools.partial(ensure_secret, api=api, patience=patience)
 
     def open_database():
         while True:  # the Secret is read anew at each try, so that it can be corrected meanwhile
-            url = read_secret(wanted["database"])["connection"] if "database" in wanted else common.connection_url()
-            password = urlsplit(url).password or ""
-            hide({"url": url, "encoded": password, "password": unquote(password)})
             try:
+                found = common.parts_of(read_secret(wanted["database"]) if "database" in wanted else None)
+                url = airfleet_database.url(found)
+                _hidden.update({url, quote(found["password"], safe=""), found["password"]} - {""})
                 return common.connect(url), url
             except LaterError as error:
                 patience.wait(f"waiting: {error}")
@@ -219,7 +184,7 @@ def run() -> None:
         pending = common.unfinished(connection)
         samples = encrypted_samples(connection)
         if entry := wanted.get("keys"):
-            fernet_key = ensure_secret(entry, api, patience, lambda: refuse_to_mint(samples, entry.name))["fernet-key"]
+            fernet_key = read_secret(entry, may_mint=lambda: refuse_to_mint(samples, entry.name))["fernet-key"]
         else:
             fernet_key = common.option("core", "fernet_key")
         if fernet_key or samples:
@@ -232,6 +197,8 @@ def run() -> None:
             migrate()
             if left := common.unfinished(connection):
                 raise LaterError(f"still to be migrated: {left}")
+        with contextlib.suppress(Exception):  # only the table's owner may
+            common.note_versions(connection)
         say("the database is migrated" if pending else "the tables are up to date: nothing to migrate")
         if common.uses_fab():
             ensure_users(connection, wanted.get("admin"), read_secret)
@@ -241,8 +208,7 @@ def run() -> None:
 def main() -> int:
     """Return the exit code."""
     try:
-        run()
-        return 0
+        return run() or 0
     except BootError as error:
         text, code = error.text, error.code
     except Exception:  # unexpected: the traceback is what a bug report needs

@@ -1,14 +1,7 @@
 """DAG files from a mounted directory: a ConfigMap, a Secret or an OCI image volume.
 
-    [dag_processor] dag_bundle_config_list = [{"name": "mounted", "classpath": "airfleet_bundle.MountedDagBundle",
-                                               "kwargs": {"source": "/opt/airfleet/dags", "refresh_interval": 15}}]
-
-Airflow cannot read a mounted ConfigMap where it is: the kubelet's `..data` links look like a loop to it. So the files
-are copied below `[dag_processor] dag_bundle_storage_path` (default: the temporary directory).
-Interface: airflow/dag_processing/bundles/base.py of 3.3.2.
-"""
-
-from __future__ import annotations
+Airflow cannot read a mounted ConfigMap where it is, as the kubelet's `..data` links look like a loop to it: files are
+copied. Interface: airflow/dag_processing/bundles/base.py of 3.3.2."""
 
 import contextlib
 import hashlib

@@ -1,10 +1,6 @@
 """What the boot programs share: errors, Airflow's configuration, and the state of its database.
 
-Nothing here imports Airflow: `import airflow` costs about a second of CPU, and most of what these programs are asked
-can be answered by the files of the installed packages and one query.
-"""
-
-from __future__ import annotations
+Nothing here imports Airflow, which costs a second of CPU: installed files and one query answer most of it."""
 
 import configparser
 import os
@@ -18,8 +14,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-FATAL = 78  # sysexits.h EX_CONFIG: trying again cannot help, somebody has to change something
-RETRY = 75  # sysexits.h EX_TEMPFAIL: trying again may help
+import airfleet_database
+
 _STARTED = time.monotonic()
 # The first process of a container ignores every signal that it has no handler for.
 signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
@@ -28,7 +24,7 @@ signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
 class BootError(Exception):
     """An expected failure, told as what, where, why and fix; code is the exit code of the program."""
 
-    code = FATAL
+    code = 78  # sysexits.h EX_CONFIG: trying again cannot help, somebody has to change something
 
     def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
         super().__init__(what)
@@ -36,10 +32,14 @@ class BootError(Exception):
         self.text = "\n".join([f"error: {what}", *(f"  {label + ':':<7}{line}" for label, line in lines if line)])
 
 
-class LaterError(BootError):
-    """What is needed is not there now; waiting may help."""
+class GaveUpError(BootError):
+    """What is needed was not there in time; trying again may help."""
 
-    code = RETRY
+    code = 75  # sysexits.h EX_TEMPFAIL
+
+
+class LaterError(GaveUpError):
+    """What is needed is not there now; waiting may help."""
 
 
 def say(message: str) -> None:
@@ -61,12 +61,10 @@ class Patience:
         self._begun, self._told, self._told_at = time.monotonic(), "", 0.0
 
     def wait(self, reason: str) -> None:
-        """Sleep for a second, or raise BootError (RETRY) when the limit has passed."""
+        """Sleep for a second, or raise BootError when the limit has passed."""
         now = time.monotonic()
         if self._limit and now - self._begun > self._limit:
-            error = BootError(f"gave up {reason}", why=f"{self._limit:.0f} s have passed (AIRFLEET_WAIT_SECONDS)")
-            error.code = RETRY
-            raise error
+            raise GaveUpError(f"gave up {reason}", why=f"{self._limit:.0f} s have passed (AIRFLEET_WAIT_SECONDS)")
         if reason != self._told or now - self._told_at > 30:
             say(reason)
             self._told, self._told_at = reason, now
@@ -74,7 +72,7 @@ class Patience:
 
 
 def option(section: str, key: str, default: str = "") -> str:
-    """An option of Airflow, looked up as Airflow does: environment, environment `_CMD`, airflow.cfg, its `key_cmd`."""
+    """An option of Airflow, looked up as airflow/_shared/configuration/parser.py of 3.3.2 does, without backends."""
     name = f"AIRFLOW__{section}__{key}".upper()
     if name in os.environ:
         return os.environ[name]
@@ -92,9 +90,12 @@ def option(section: str, key: str, default: str = "") -> str:
 
 def _output(command: str) -> str:
     words = shlex.split(command)
-    if len(words) == 2 and words[0] == "cat":  # by far the usual one, not worth a process
-        return Path(words[1]).read_text().strip()
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        if len(words) == 2 and words[0] == "cat":  # by far the usual one, not worth a process
+            return Path(words[1]).read_text().strip()
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise LaterError(f"{command}: {(getattr(error, 'stderr', '') or str(error)).strip()}") from None
 
 
 def uses_fab() -> bool:
@@ -102,35 +103,32 @@ def uses_fab() -> bool:
     return option("core", "auth_manager").endswith("FabAuthManager")
 
 
-def connection_url() -> str:
-    """The database connection that Airflow is configured with."""
-    if url := option("database", "sql_alchemy_conn"):
-        return url
-    raise BootError("no database connection is configured", fix="set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD")
+def parts_of(base: str | dict | None) -> dict:
+    """airfleet_database's parts of a URL, a Secret's data or Airflow's own connection; its errors as ours."""
+    base = option("database", "sql_alchemy_conn") if base is None else base
+    fix = "use postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with @ / : ? # % of user and password percent-encoded"
+    try:
+        return airfleet_database.split(base) if isinstance(base, str) else airfleet_database.read(base)
+    except ValueError as error:
+        raise BootError(str(error), fix=f"{fix}; or set database.host, and the password may be anything") from None
+    except OSError as error:
+        raise LaterError(str(error)) from None
 
 
-def connect(url: str, timeout: int = 5, **settings: object):
-    """An autocommit psycopg2 connection: it must never hold a transaction open while somebody migrates.
+def connect(url: str | None = None, timeout: int = 5):
+    """An autocommit psycopg2 connection, to Airflow's own database by default; LaterError for whatever a server says.
 
-    Raises LaterError for whatever the server or the network says. No error's text holds a piece of the password.
-    """
+    It must never hold a transaction open while somebody migrates. No error's text holds a piece of the password."""
     import psycopg2
 
-    scheme, _, rest = url.partition("://")
-    if not rest or scheme.split("+")[0] not in ("postgresql", "postgres"):
-        fix = "use postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        raise BootError("the database connection is not a URL of PostgreSQL", fix=fix)
-    fix = "percent-encode special characters of user and password: @ is %40, / is %2F, : is %3A, # is %23, % is %25"
-    broken = BootError("the database connection cannot be parsed", fix=fix)
-    authority, *tail = re.split("[/?]", rest, maxsplit=1)
-    if authority.count("@") > 1 or "@" in "".join(tail):
-        raise broken  # libpq would take a piece of the password for the host, and name it in its error
+    found = parts_of(url)
+    parts = {"dbname" if part == "name" else part: found[part] for part in airfleet_database.PARTS if found[part]}
     try:
-        connection = psycopg2.connect(f"postgresql://{rest}", connect_timeout=timeout, keepalives_idle=30, **settings)
+        connection = psycopg2.connect(**{"connect_timeout": timeout, "keepalives_idle": 30} | parts | found["options"])
     except (psycopg2.Error, UnicodeError) as error:
         reason = " ".join(str(error).split()).replace("connection to server at ", "")
         if not isinstance(error, psycopg2.OperationalError) or "connection option" in reason:
-            raise broken from None  # the text quotes what libpq stumbled over
+            raise BootError(f"the database connection cannot be used: {reason}") from None
         raise LaterError(f"cannot connect to the database: {reason}") from None
     connection.autocommit = True
     return connection
@@ -171,16 +169,27 @@ class Tables:
         at, wanted = (", ".join(sorted(revisions)) for revisions in (current, heads))
         if current <= known:
             return "" if current == heads else f"{self.name} tables: {at or 'none'} -> {wanted}"
-        package = f"{self.distribution} {metadata.version(self.distribution)}"
-        what = f"the database is at revision {at} of {self.name}'s tables, which {package} does not know"
-        why = "a newer version has migrated it (or one older than 2.6.2, or not Airflow); nothing was changed"
+        cursor.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [AIRFLOW.version_table])
+        by = dict(word.split("==") for word in (cursor.fetchone()[0] or "").split() if "==" in word)
+        before, own = by.get(self.distribution, ""), metadata.version(self.distribution)
+        newer = [int(n) for n in re.findall(r"\d+", before)] > [int(n) for n in re.findall(r"\d+", own)]
+        what = f"the database is at revision {at} of {self.name}'s tables, unknown to {self.distribution} {own}"
+        why = f"{self.distribution} {before} has migrated it" if newer else "it is a newer one, or not of this software"
         tool = "airflow db downgrade" if self is AIRFLOW else "airflow fab-db downgrade"
         fix = f"use the image that migrated it, or run `{tool} --to-revision {wanted}` from that image first"
-        raise BootError(what, where=f"table {self.version_table}", why=why, fix=fix)
+        where = f"table {self.version_table}; nothing was changed"
+        raise BootError(f"the database is newer: {what}" if newer else what, where=where, why=why, fix=fix)
 
 
 AIRFLOW = Tables("Airflow", "alembic_version", "airflow/migrations/versions", "apache-airflow-core")
 FAB = Tables("FAB", "alembic_version_fab", "airflow/providers/fab/migrations/versions", "apache-airflow-providers-fab")
+
+
+def note_versions(connection) -> None:
+    """Leave for a later, older image which versions have migrated; Alembic's revisions do not tell which is newer."""
+    noted = " ".join(f"{tables.distribution}=={metadata.version(tables.distribution)}" for tables in (AIRFLOW, FAB))
+    with connection.cursor() as cursor:
+        cursor.execute(f"COMMENT ON TABLE {AIRFLOW.version_table} IS %s", [noted])
 
 
 def unfinished(connection) -> str:

@@ -1,13 +1,7 @@
 """The coordinator that pod templates by queue are declared with, for ordinary Python tasks.
 
-    [sdk] coordinators = {"gpu": {"classpath": "airfleet_coordinator.PodTemplateCoordinator",
-                                  "extra": {"pod_template_file": "/opt/airfleet/pod-templates/gpu.yaml"}}}
-    [sdk] queue_to_coordinator = {"gpu": "gpu"}
-
-The KubernetesExecutor reads `extra` on the scheduler and imports no class; a worker that imports it runs as ever.
-"""
-
-from __future__ import annotations
+The KubernetesExecutor (provider 10.25, `_coordinator_extra`) reads its `extra` on the scheduler without importing the
+class. A worker that has the same configuration does import it, and runs the task as if nothing were configured."""
 
 from airflow.sdk.execution_time.coordinator import _PythonCoordinator
 

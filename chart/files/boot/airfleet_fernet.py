@@ -1,18 +1,13 @@
 """Whether a Fernet key fits what the database holds: asked before a key is made, and before anything is migrated."""
 
-from __future__ import annotations
-
 from airfleet_common import BootError, again, say
 
 _SAMPLE = 20  # rows per column that are decrypted on trial
 
 
 def encrypted_samples(connection) -> dict[str, list[str]]:
-    """Some ciphertexts per "table.column".
-
-    Source of tables and columns: airflow/cli/commands/rotate_fernet_key_command.py and the models of 3.3.2. Columns
-    that an older schema lacks are skipped. Trigger arguments have no flag: plain ones are JSON and start with a brace.
-    """
+    """Some ciphertexts per "table.column", of those that the schema has; plain trigger arguments start with a brace."""
+    # Source: airflow/cli/commands/rotate_fernet_key_command.py and the models of 3.3.2.
     columns = [
         ("connection", "password", "is_encrypted"),
         ("connection", "extra", "is_extra_encrypted"),

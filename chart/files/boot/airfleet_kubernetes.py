@@ -1,9 +1,4 @@
-"""Secrets by the Kubernetes REST API, with nothing but the standard library.
-
-Source of paths and status codes: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/secret-v1/
-"""
-
-from __future__ import annotations
+"""Secrets by the Kubernetes REST API, with nothing but the standard library."""
 
 import base64
 import contextlib
@@ -38,18 +33,14 @@ class Secrets:
 
     def get(self, name: str) -> dict[str, str] | None:
         """The decoded data of a Secret, or None if there is no such Secret."""
-        body = self._call("GET", f"/{name}", name, None)
-        if body is None:
+        if (body := self._call("GET", f"/{name}", name, None)) is None:
             return None
         pairs = (body.get("data") or {}).items()
         # Without a newline at the end, as `cat` in Airflow's *_CMD options reads it.
         return {key: base64.b64decode(value).decode(errors="replace").strip("\r\n") for key, value in pairs}
 
     def create(self, name: str, data: dict[str, str]) -> bool:
-        """Make a Secret; False if somebody else has just made it.
-
-        It has no ownerReference: `helm uninstall` must not delete the only key of the database that stays.
-        """
+        """Make a Secret, which outlives the release; False if somebody else has just made it."""
         labels = {"app.kubernetes.io/managed-by": "airfleet-bootstrap", "app.kubernetes.io/part-of": "airflow"}
         labels["app.kubernetes.io/instance"] = os.environ.get("AIRFLEET_RELEASE", "airflow")
         body = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "stringData": data}

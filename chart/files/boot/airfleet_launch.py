@@ -1,15 +1,7 @@
 """Worker launcher: the `command:` of a pod template. The executor sets only the `args:` behind it.
 
-    airfleet_launch.py python -m airflow.sdk.execution_time.execute_workload --json-string JSON   (or --json-path FILE)
-    airfleet_launch.py                              the workload is one line of JSON on stdin
-    airfleet_launch.py COMMAND ARGUMENT ...         anything else is executed as it is
-
-It does what the image's entrypoint does for a task (umask, HOME, USER), imports Airflow without the garbage collector,
-and runs `execute_workload` in this process. Exit codes: those of that module (0 also for a task that failed: the API
-has its state); 75 if stdin ends without a workload, so that no task was started.
-"""
-
-from __future__ import annotations
+It does what the image's entrypoint does for a task, imports Airflow without the garbage collector, and runs the
+workload in this process: that of the arguments, or one line of JSON on stdin (docs/reference/boot-files.md)."""
 
 import gc
 import importlib
@@ -53,10 +45,8 @@ def import_airflow() -> None:
 def shorten_exit() -> bool:
     """Make the supervisor notice at once that its task has ended; True if this Airflow has the defect.
 
-    `_monitor_subprocess` (airflow/sdk/execution_time/supervisor.py, 3.3.2) waits in select() for
-    `[workers] min_heartbeat_interval` (5 s). If the last socket is closed before the process can be reaped, nothing is
-    left to wake it. So once no socket is open, it looks more often. A changed Airflow is left as it is.
-    """
+    If the last socket closes before the process can be reaped, nothing wakes `_monitor_subprocess` of 3.3.2 for
+    `[workers] min_heartbeat_interval`, 5 s. A changed Airflow is left as it is."""
     from airflow.sdk.execution_time.supervisor import WatchedSubprocess
 
     service = getattr(WatchedSubprocess, "_service_subprocess", None)

@@ -1,14 +1,7 @@
 """Task policy: a queue that no pod template serves is an import error, and a queue's tasks run in its namespace.
 
-Without it Airflow runs such a task silently with the default pod template. Loaded through the entry point
-`airflow.policy` (airfleet_boot-*.dist-info beside this file), so `airflow_local_settings` stays the user's.
-
-Environment: AIRFLEET_QUEUES, a JSON list of queue names; unset means no check. [operators] default_queue always passes.
-AIRFLEET_NAMESPACES, a JSON object queue -> namespace, of the queues whose pods run elsewhere than others.
-Every Airflow process imports this module, so it imports nothing that is not there already.
-"""
-
-from __future__ import annotations
+Loaded through the entry point `airflow.policy`, so `airflow_local_settings` stays the user's. Every Airflow process
+imports this module, so it imports nothing that is not there already. AIRFLEET_QUEUES: docs/reference/boot-files.md."""
 
 import difflib
 import json
@@ -20,7 +13,7 @@ hookimpl = pluggy.HookimplMarker("airflow.policy")
 
 
 def runs_as_pod(executor: str | None, configured: str) -> bool:
-    """Whether a task with this `executor=` is a worker pod; configured is [core] executor, its first the default."""
+    """Whether a task with this `executor=` runs in a pod; [core] executor is read as executor_loader.py does."""
     entries = [entry.strip() for entry in configured.split(";")[0].rpartition("=")[2].split(",")]
     aliases = {alias: path for alias, _, path in (entry.rpartition(":") for entry in entries) if alias}
     path = aliases.get(executor, executor) if executor else entries[0].rpartition(":")[2]

@@ -1,15 +1,11 @@
 """Init container of the control plane: waits until the database is at the revisions of this image.
 
-It imports no Airflow and holds no connection between looks. Environment: AIRFLEET_WAIT_SECONDS (default: no limit).
-Exit codes: 0 the database is ready; 75 gave up; 78 it can never become ready (a newer revision, a broken connection).
-"""
-
-from __future__ import annotations
+It imports no Airflow and holds no connection between looks. Exit codes: docs/reference/boot-files.md."""
 
 import sys
 from contextlib import closing
 
-from airfleet_common import BootError, LaterError, Patience, connect, connection_url, say, unfinished
+from airfleet_common import BootError, LaterError, Patience, connect, say, unfinished
 
 
 def main() -> int:
@@ -18,10 +14,9 @@ def main() -> int:
         patience = Patience(0)
         while True:
             try:
-                with closing(connect(connection_url())) as connection:
-                    missing = unfinished(connection)
-                if not missing:
-                    break
+                with closing(connect()) as connection:
+                    if not (missing := unfinished(connection)):
+                        break
                 patience.wait(f"waiting for the bootstrap Job: {missing}")
             except LaterError as error:
                 patience.wait(f"waiting: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 import time
@@ -94,6 +95,25 @@ def test_unknown_revision_is_refused_and_nothing_changed(migrated, tmp_path, tab
     assert migrated.execute(f"SELECT version_num FROM {table}") == [("ffffffffffff",)]  # noqa: S608
 
 
+@pytest.mark.parametrize("table, package", [("alembic_version", "core"), ("alembic_version_fab", "providers-fab")])
+def test_a_newer_database_is_told_from_one_that_is_unknown(migrated, tmp_path, table, package):
+    """Every run of the bootstrap leaves the versions behind that an older image will want to name."""
+    noted = migrated.execute("SELECT obj_description('alembic_version'::regclass)")[0][0]
+    assert f"apache-airflow-{package}==" in noted
+    newer = re.sub(rf"(apache-airflow-{package}==)\S+", r"\g<1>99.1.0", noted)
+    migrated.execute("COMMENT ON TABLE alembic_version IS %s", newer)
+    migrated.execute(f"UPDATE {table} SET version_num = 'ffffffffffff'")  # noqa: S608
+    for program in ("airfleet_bootstrap.py", "airfleet_wait_for_migrations.py"):
+        outcome = python(program, env=airflow_environment(tmp_path, migrated.url))
+        assert outcome.code == 78, outcome.output
+        assert "error: the database is newer: " in outcome.output
+        assert f"apache-airflow-{package} 99.1.0 has migrated it" in outcome.output
+    migrated.execute("COMMENT ON TABLE alembic_version IS %s", noted)
+    outcome = python("airfleet_bootstrap.py", env=airflow_environment(tmp_path, migrated.url))
+    assert outcome.code == 78
+    assert "newer: " not in outcome.output
+
+
 def test_no_fernet_key_is_minted_over_encrypted_rows(migrated, api, wanted, tmp_path):
     add_variable(migrated)
     outcome = python("airfleet_bootstrap.py", env=airflow_environment(tmp_path, **wanted(migrated)))
@@ -178,7 +198,7 @@ def test_external_secrets_are_waited_for(migrated, api, wanted, tmp_path):
         ("af-keys", {"fernet_key": FERNET, "api_secret_key": "canary-api", "jwt_secret": "canary-jwt"}),
         ("af-admin", {"username": "grace", "password": "canary-password"}),
     ):
-        line = next(line for line in process.stdout if "waiting for Secret" in line)
+        line = next(line for line in process.stdout if "waiting: no Secret" in line)
         assert f"team-a/{name}" in line
         api.put(name, **data)
     output, _ = process.communicate(timeout=60)
@@ -191,7 +211,7 @@ def test_waiting_ends_with_a_code_that_is_worth_another_try(migrated, api, wante
     env = airflow_environment(tmp_path, **wanted(migrated, database=False), AIRFLEET_WAIT_SECONDS="1")
     outcome = python("airfleet_bootstrap.py", env=env)
     assert outcome.code == 75
-    assert "gave up waiting for Secret team-a/af-database" in outcome.output
+    assert "gave up waiting: no Secret team-a/af-database yet" in outcome.output
 
 
 def test_the_role_may_come_late_and_somebody_else_may_be_faster(migrated, api, wanted, tmp_path):
@@ -343,14 +363,14 @@ def test_the_database_may_come_late(server, new_database, migrated_template, tmp
 @pytest.mark.parametrize(
     "url, why",
     [
-        ("mysql://u:canary-pw@h/d", "not a URL of PostgreSQL"),
-        ("canary-pw", "not a URL of PostgreSQL"),
-        ("postgresql://u:canary-pw@h:port/d", "cannot be parsed"),
-        ("postgresql://u:canary-pw@%zz/d", "cannot be parsed"),
-        ("postgresql://u:x/canary-pw@127.0.0.1/d", "cannot be parsed"),
-        ("postgresql://u:x@canary-pw@127.0.0.1/d", "cannot be parsed"),
-        ("postgresql://u:x?canary-pw@127.0.0.1/d", "cannot be parsed"),
-        ("postgresql://u:canary-pw/d", "cannot be parsed"),
+        ("mysql://u:canary-pw@h/d", "is not a URL of PostgreSQL"),
+        ("canary-pw", "is not a URL of PostgreSQL"),
+        ("postgresql://u:canary-pw@h:port/d", "or is not percent-encoded"),
+        ("postgresql://u:canary-pw@%zz/d", "or is not percent-encoded"),
+        ("postgresql://u:x/canary-pw@127.0.0.1/d", "or is not percent-encoded"),
+        ("postgresql://u:x@canary-pw@127.0.0.1/d", "or is not percent-encoded"),
+        ("postgresql://u:x?canary-pw@127.0.0.1/d", "or is not percent-encoded"),
+        ("postgresql://u:canary-pw/d", "or is not percent-encoded"),
     ],
 )
 def test_a_broken_connection_is_explained_and_not_shown(tmp_path, url, why):

@@ -41,21 +41,24 @@ volumeMounts: {{- include "airfleet.pod.volumeMounts" . | trim | nindent 2 }}
 {{- toYaml $env -}}
 {{- end -}}
 
-{{- /* wait-for-migrations, the user's init containers, then sidecars: native ones, which never keep a finished pod alive. */ -}}
+{{- /* The user's init containers, then sidecars: native ones, which never keep a finished pod alive. wait-for-migrations is the
+last, since it may need their network or the password that one of them fetches. */ -}}
 {{- define "airfleet.pod.initContainers" -}}
 {{- $ctx := . -}}
-{{- if .part.waitForMigrations }}
-- {{ include "airfleet.pod.waitForMigrations" . | indent 2 | trim }}
-{{- end }}
-{{- range $name, $container := .cfg.initContainers }}
+{{- range list .cfg.initContainers .part.initContainers }}
+{{- range $name, $container := . }}
 {{- if $container }}
 - {{ include "airfleet.pod.extraContainer" (list $ctx $name $container dict) | indent 2 | trim }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- range $name, $container := .cfg.sidecars }}
 {{- if $container }}
 - {{ include "airfleet.pod.extraContainer" (list $ctx $name $container (dict "restartPolicy" "Always")) | indent 2 | trim }}
 {{- end }}
+{{- end }}
+{{- if .part.waitForMigrations }}
+- {{ include "airfleet.pod.waitForMigrations" . | indent 2 | trim }}
 {{- end }}
 {{- end -}}
 

@@ -5,7 +5,6 @@ reads, so no process carries one in its environment, and the shared airflow.cfg 
 
 {{- /* Secret file -> the Airflow option that reads it. */ -}}
 {{- define "airfleet.secretOptions" -}}
-connection: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD
 fernet-key: AIRFLOW__CORE__FERNET_KEY_CMD
 api-secret-key: AIRFLOW__API__SECRET_KEY_CMD
 jwt-secret: AIRFLOW__API_AUTH__JWT_SECRET_CMD
@@ -22,7 +21,11 @@ USER: airflow
 CONNECTION_CHECK_MAX_COUNT: "0"
 {{- $options := include "airfleet.secretOptions" . | fromYaml }}
 {{- range $file := .part.secrets }}
+{{- if eq $file "connection" }}
+{{- include "airfleet.database.env" (list $.root false true) }}
+{{- else }}
 {{ get $options $file }}: cat /opt/airfleet/secrets/{{ $file }}
+{{- end }}
 {{- end }}
 {{- include "airfleet.remoteLogs.env" . | nindent 0 }}
 {{- if .part.bundles }}{{ include "airfleet.bundle.env" . | nindent 0 }}{{ end }}

@@ -23,7 +23,9 @@ already refused unknown keys and wrong types. */ -}}
 {{- /* What the templates can't do without; Helm removes a key that is set to null. */ -}}
 {{- define "airfleet.guards.needed" -}}
 {{- range $path := list
-  "image" "image.repository" "config" "keys" "database" "database.secretKey" "admin" "dags"
+  "image" "image.repository" "config" "keys" "database" "database.secretKey" "database.port" "database.secretKeys"
+  "database.tls" "database.tls.ca" "database.tls.ca.key" "database.tls.client" "pgbouncer" "pgbouncer.image"
+  "pgbouncer.image.repository" "pgbouncer.image.tag" "admin" "dags"
   "logs" "logs.sizeLimit" "logs.persistence" "logs.persistence.size" "logs.remote" "logs.remote.s3" "logs.remote.s3.encrypt"
   "logs.remote.azure" "logs.remote.azure.container" "maintenance" "maintenance.podCleanup" "maintenance.dbCleanup"
   "maintenance.podCleanup.minutes" "maintenance.podCleanup.dryRun" "maintenance.podCleanup.schedule"
@@ -33,7 +35,7 @@ already refused unknown keys and wrong types. */ -}}
   "bootstrap" "bootstrap.backoffLimit" "bootstrap.waitForMigrations" "workers" "podTemplates"
   "postgres" "postgres.embedded" "postgres.image" "postgres.image.repository" "postgres.image.tag"
   "postgres.storage" "postgres.storage.size" "networkPolicies" "networkPolicies.dns" "networkPolicies.kubernetesApi"
-  "networkPolicies.database" "networkPolicies.database.port" "networkPolicies.outbound" -}}
+  "networkPolicies.database" "networkPolicies.outbound" -}}
 {{- $parent := $.Values -}}
 {{- range splitList "." $path | initial -}}{{- $parent = get ($parent | default dict) . -}}{{- end -}}
 {{- if and (kindIs "map" $parent) (kindIs "invalid" (index $parent (splitList "." $path | last))) }}
@@ -57,16 +59,12 @@ already refused unknown keys and wrong types. */ -}}
 {{- end -}}
 {{- end -}}
 
-{{- define "airfleet.guards.database" -}}
-{{- if and .Values.postgres.embedded .Values.database.secretName }}
-- "Both postgres.embedded and database.secretName are set, and there can be one metadata database. Fix: unset one of them."
-{{- end -}}
-{{- end -}}
-
 {{- /* Section.option -> where it belongs instead. */ -}}
 {{- define "airfleet.guards.reservedOptions" -}}
 database.sql_alchemy_conn: database.secretName
 database.sql_alchemy_conn_cmd: database.secretName
+database.sql_alchemy_conn_async: database.secretName
+database.sql_alchemy_conn_async_cmd: database.secretName
 core.fernet_key: keys.secretName
 core.fernet_key_cmd: keys.secretName
 api.base_url: apiServer.baseUrl

@@ -15,8 +15,15 @@ and nothing else.
 {{- end }}
 - {from: api-server, to: triggerer, port: 8794}
 {{- $cleanup := ternary (list "db-cleanup") list .Values.maintenance.dbCleanup.enabled }}
-{{- range concat (include "airfleet.deployments" . | fromYamlArray) (list "bootstrap") $cleanup }}
-- {from: {{ . }}, to: {{ ternary "postgres" "database" $.Values.postgres.embedded }}, port: 5432}
+{{- $database := dict "to" (ternary "postgres" "database" .Values.postgres.embedded) "port" 5432 }}
+{{- $pooled := not (not .Values.pgbouncer.enabled) }}
+{{- $pooler := ternary (dict "to" "pgbouncer" "port" 6432) $database $pooled }}
+{{- range concat (include "airfleet.deployments" . | fromYamlArray) $cleanup }}
+- {{ merge (dict "from" .) $pooler | toJson }}
+- {from: {{ . }}, to: dns}
+{{- end }}
+{{- range ternary (list "bootstrap" "pgbouncer") (list "bootstrap") $pooled }}
+- {{ merge (dict "from" .) $database | toJson }}
 - {from: {{ . }}, to: dns}
 {{- end }}
 - {from: worker, to: dns}
@@ -81,7 +88,7 @@ ports: {{- include "airfleet.tcpPorts" (concat (list $root) $np.kubernetesApi.po
 {{- end -}}
 {{- else if eq $c.to "database" -}}
 to: {{- include "airfleet.cidrPeers" (list $root ($np.database.cidrs | default (list "0.0.0.0/0" "::/0"))) | trim | nindent 2 }}
-ports: {{- include "airfleet.tcpPorts" (list $root $np.database.port) | trim | nindent 2 }}
+ports: {{- include "airfleet.tcpPorts" (list $root ($np.database.port | default $root.Values.database.port)) | trim | nindent 2 }}
 {{- else if eq $c.to "outbound" -}}
 {{- with include "airfleet.outboundPeers" (list $root $c.from $np.outbound.cidrs) -}}
 to: {{- . | trim | nindent 2 }}
@@ -112,11 +119,12 @@ ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }
 {{- end -}}
 {{- end -}}
 
-{{- /* (list $root component cidrs) -> peers: the addresses without the nodes' metadata service and, for workers, the database. */ -}}
+{{- /* (list $root component cidrs) -> peers: the addresses without the nodes' metadata service and, for those who do not connect to it, the
+database. */ -}}
 {{- define "airfleet.outboundPeers" -}}
 {{- $np := (index . 0).Values.networkPolicies -}}
 {{- $except := $np.outbound.except | default list -}}
-{{- if eq (index . 1) "worker" -}}{{- $except = concat $except ($np.database.cidrs | default list) -}}{{- end -}}
+{{- if or (eq (index . 1) "worker") (index . 0).Values.pgbouncer.enabled -}}{{- $except = concat $except ($np.database.cidrs | default list) -}}{{- end -}}
 {{- range $cidr := index . 2 }}
 - ipBlock:
     cidr: {{ $cidr | quote }}

@@ -14,6 +14,8 @@ The context is always a dictionary of
           serviceAccount      the account's component, if it is not `name`
           waitForMigrations   true if it must not start before the database is ready for its image
           airflow             false if the container is not Airflow
+          database            "direct" if it connects to the database itself, whatever stands before it
+          initContainers      name -> container, as in the values
           labels, restartPolicy
 Helpers return YAML mappings; callers indent.
 */ -}}

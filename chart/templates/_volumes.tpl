@@ -18,6 +18,9 @@
 {{- if include "airfleet.pod.token" . }}
 /var/run/secrets/kubernetes.io/serviceaccount: {name: service-account, readOnly: true}
 {{- end }}
+{{- if include "airfleet.database.podTlsSources" . }}
+/opt/airfleet/database-tls: {name: database-tls, readOnly: true}
+{{- end }}
 {{- if ne .part.airflow false }}
 /opt/airfleet/boot: {name: boot, readOnly: true}
 /opt/airfleet/config: {name: config, readOnly: true}
@@ -56,6 +59,9 @@ container of the pod, as the same files. */ -}}
 
 {{- define "airfleet.pod.ownVolumes" -}}
 tmp: {emptyDir: {sizeLimit: {{ .cfg.tmpSizeLimit }}}}
+{{- with include "airfleet.database.podTlsSources" . }}
+database-tls: {projected: {defaultMode: 0440, sources: {{ fromYamlArray . | toJson }}}}
+{{- end }}
 {{- if include "airfleet.pod.token" . }}
 service-account:
   projected:
@@ -92,8 +98,7 @@ log-credentials: {secret: {secretName: {{ $.root.Values.logs.remote.secretName }
 {{- $keyItems := list -}}
 {{- range .part.secrets -}}
 {{- if eq . "connection" -}}
-{{- $item := dict "key" $.root.Values.database.secretKey "path" "connection" -}}
-{{- $sources = append $sources (dict "secret" (dict "name" (include "airfleet.databaseSecretName" $.root) "items" (list $item))) -}}
+{{- $sources = concat $sources (include "airfleet.database.sources" $.root | fromYamlArray) -}}
 {{- else -}}
 {{- $keyItems = append $keyItems (dict "key" . "path" .) -}}
 {{- end -}}

@@ -25,6 +25,7 @@ BLOCKS = {
     "bootstrap": "bootstrap",
     "maintenance": "db-cleanup",
     "postgres": "postgres",
+    "pgbouncer": "pgbouncer",
     "workers": "worker",
     "executionApi": "execution-api",
 }
@@ -48,6 +49,12 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "workers.egress.*.p": {"workers": WEB},
     "podTemplates.*.egress.*.p": {"podTemplates": {"x": WEB}},
     "postgres": {"postgres": {"embedded": True}},
+    "pgbouncer": {"pgbouncer": {"enabled": True}},
+    **{
+        f"database.{key}": {"database": {"host": "db"}}
+        for key in ("port", "name", "user", "secretKeys", "passwordFile")
+    },
+    "database.tls.ca.key": {"database": {"tls": {"ca": {"configMap": "ca"}}}},
     "logs.persistence": {"logs": {"persistence": {"enabled": True}}},
     "maintenance": {"maintenance": MAINTENANCE},
     "logs.remote.folder": {"logs": {"remote": {"type": "gcs"}}},
@@ -135,7 +142,8 @@ def test_a_shared_option_changes_the_pods_of_every_block(option: str) -> None:
     more = {"volumes": {"volumeMounts": {"/x": {"name": next(iter(value))}}} if option == "volumes" else {}}
     own = {option: value, **more.get(option, {})}
     on = {"enabled": True}
-    base: dict[str, Any] = {"postgres": {"embedded": True}, "executionApi": on, "maintenance": MAINTENANCE}
+    base: dict[str, Any] = {"postgres": {"embedded": True}, "executionApi": on, "pgbouncer": on}
+    base["maintenance"] = MAINTENANCE
     before = pods(render(base))
     each = pods(render({block: {**base.get(block, {}), **own} for block in BLOCKS}))
     assert [block for block, component in BLOCKS.items() if each[component] == before[component]] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def test_what_others_refer_to_keeps_its_name() -> None:
     """Running workers, users' own manifests and the next release refer to these by name: features add, none renames."""
     kinds = ("ServiceAccount", "ConfigMap", "Service", "Role")
     names = [
-        {ref_of(obj) for obj in rendered(scenario).of(*kinds) if "postgres" not in ref_of(obj)}
+        {ref_of(obj) for obj in rendered(scenario).of(*kinds) if not re.search("postgres|pgbouncer", ref_of(obj))}
         - {"ServiceAccount/airflow-execution-api", "Service/airflow-execution-api"}
         for scenario, values in SCENARIOS.items()
         if "fullnameOverride" not in values and scenario != "accounts of the user's own"

@@ -92,6 +92,8 @@ def __getattr__(name: str) -> dict:
 
 if __name__ == "__main__":
     try:
-        write_pgbouncer(read(), Path(sys.argv[2])) if sys.argv[1] == "pgbouncer" else print(url(read(), sys.argv[1]), end="")
+        write_pgbouncer(read(), Path(sys.argv[2])) if sys.argv[1] == "pgbouncer" else print(
+            url(read(), sys.argv[1]), end=""
+        )
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")

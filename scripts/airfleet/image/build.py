@@ -17,6 +17,7 @@ from airfleet.errors import AirfleetError
 from airfleet.image import recipe
 from airfleet.image.archive import manifest_digest, write_archive
 from airfleet.image.layer import Layer, pack
+from airfleet.image.pgbouncer import make_pgbouncer
 from airfleet.image.pip import download_wheels
 from airfleet.image.recipe import Kind
 from airfleet.image.rootfs import add_airflow, make_base, make_postgres, unpack
@@ -36,7 +37,7 @@ _COMMANDS = {
 _KEYRING = {"/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
 _ROOM_BYTES = 2 * 1000**3  # the trees of one image, its layers and its archive
 _NEARLY_NOTHING_BYTES = 8 * 1000**2
-_KEPT = ("airflow-*.tar", "postgres-*.tar", "base-*", "wheels-*")
+_KEPT = ("airflow-*.tar", "postgres-*.tar", "pgbouncer-*.tar", "base-*", "wheels-*")
 _Step = Callable[[str], AbstractContextManager[None]]
 
 
@@ -52,7 +53,7 @@ class Image:
 
 
 def ensure(name: str, say: Callable[[str], None] | None = None) -> Image:
-    """The image called airflow, airflow-stock or postgres; built into the cache if it is not there (a minute).
+    """The image called airflow, airflow-stock, postgres or pgbouncer; built into the cache if it is not there (a minute).
 
     say is told each step; without it the steps go to standard error. Needs root to build, and Debian's mmdebstrap.
     Raises AirfleetError, and leaves nothing half-made, if that is not given, the disk is full or a download fails.
@@ -93,11 +94,7 @@ def prune() -> list[Path]:
     used = {_archive(kind).name for kind in recipe.KINDS} | {f"{_base().name}.{end}" for end in ("tar.zst", "json")}
     used |= {_wheels().name}
     with locked(images_dir() / ".lock"):
-        ours = [
-            path
-            for name in ("airflow-*.tar", "postgres-*.tar", "base-*", "wheels-*")
-            for path in images_dir().glob(name)
-        ]
+        ours = [path for name in _KEPT for path in images_dir().glob(name)]
         unused = sorted(path for path in ours if path.name not in used)
         for path in unused:
             if path.is_dir():
@@ -109,17 +106,20 @@ def prune() -> list[Path]:
 
 def _build(kind: Kind, work: Path, step: _Step) -> None:
     versions = recipe.versions()
-    base = _base_layer(work, step)
+    below = [] if kind == "pgbouncer" else [_base_layer(work, step)]
     with step(f"image {recipe.reference(kind)}: files"):
-        unpack(base.blob, work / "base")
         tree = work / "tree"
-        if kind == "postgres":
+        for layer in below:
+            unpack(layer.blob, work / "base")
+        if kind == "pgbouncer":
+            make_pgbouncer(tree, work)
+        elif kind == "postgres":
             make_postgres(tree, work)
         else:
-            unpack(base.blob, tree)
+            unpack(below[0].blob, tree)
             add_airflow(tree, _downloaded_wheels(), bytecode=kind == "airflow")
     with step(f"image {recipe.reference(kind)}: archive"):
-        layers = [base, pack(tree, work / "base", work / "layer", versions.epoch)]
+        layers = [*below, pack(tree, work / "base" if below else None, work / "layer", versions.epoch)]
         config = recipe.container_config(kind)
         archive = work / "archive"
         write_archive(archive, recipe.reference(kind), layers, config, recipe.architecture(), versions.epoch)

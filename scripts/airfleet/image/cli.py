@@ -11,7 +11,7 @@ app = typer.Typer(no_args_is_help=True, help="Build the images of the chart with
 
 @app.command("build")
 def build_command(
-    kinds: Annotated[list[str] | None, typer.Argument(metavar="[airflow|airflow-stock|postgres]...")] = None,
+    kinds: Annotated[list[str] | None, typer.Argument(metavar="[airflow|airflow-stock|postgres|pgbouncer]...")] = None,
 ) -> None:
     """Build images that the cache lacks, airflow and postgres unless others are named, and print their archives.
 

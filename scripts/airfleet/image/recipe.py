@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from airfleet.errors import AirfleetError, UsageError
 from airfleet.paths import project_root
 
-Kind = Literal["airflow", "airflow-stock", "postgres"]
+Kind = Literal["airflow", "airflow-stock", "postgres", "pgbouncer"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # The files of scripts/image, and the modules of this package, that decide what is in a layer.
@@ -29,6 +29,9 @@ _POSTGRES_INPUTS = (
     "prepare-postgres",
     "postgres-entrypoint",
 )
+# Its own Debian release and no shared layer: bookworm's PgBouncer is too old to keep prepared statements apart.
+PGBOUNCER, PGBOUNCER_DEBIAN = "1.24", "trixie"
+_PGBOUNCER_INPUTS = ("pgbouncer.config.json", "prepare-pgbouncer", "in-rootfs")
 _BUILDER = ("rootfs.py", "layer.py", "archive.py")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -80,6 +83,8 @@ def base_digest() -> str:
 
 def digest(kind: Kind) -> str:
     """What names everything that goes into an image: 16 hexadecimal digits."""
+    if kind == "pgbouncer":
+        return _digest(_PGBOUNCER_INPUTS, f"{kind} {PGBOUNCER_DEBIAN} {versions().epoch}")
     return _digest((*_BASE_INPUTS, *(_POSTGRES_INPUTS if kind == "postgres" else _AIRFLOW_INPUTS)), kind)
 
 
@@ -91,6 +96,8 @@ def reference(name: str) -> str:
     kind = kind_of(name)
     if kind == "postgres":
         return f"airfleet/postgres:{versions().postgres}-{digest(kind)[:8]}"
+    if kind == "pgbouncer":
+        return f"airfleet/pgbouncer:{PGBOUNCER}-{digest(kind)[:8]}"
     variant = "-stock" if kind == "airflow-stock" else ""
     return f"airfleet/airflow:{versions().airflow}{variant}-{digest(kind)[:8]}"
 
@@ -103,11 +110,9 @@ def packages(name: str) -> list[str]:
 
 def container_config(kind: Kind) -> dict[str, Any]:
     """How a container of the image starts: the `config` of an OCI image configuration."""
-    name = "postgres" if kind == "postgres" else "airflow"
-    text = (inputs_dir() / f"{name}.config.json").read_text()
-    config: dict[str, Any] = json.loads(
-        Template(text).substitute(airflow=versions().airflow, postgres=versions().postgres)
-    )
+    text = (inputs_dir() / f"{kind.removesuffix('-stock')}.config.json").read_text()
+    known = {"airflow": versions().airflow, "postgres": versions().postgres, "pgbouncer": PGBOUNCER}
+    config: dict[str, Any] = json.loads(Template(text).substitute(known))
     return config
 
 

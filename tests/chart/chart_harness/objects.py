@@ -81,9 +81,9 @@ class Pod:
         return self.owner.rpartition(":")[2].removesuffix(".yaml")
 
     @property
-    def is_postgres(self) -> bool:
-        """Whether it is the embedded database, the one pod whose container is not Airflow."""
-        return self.component == "postgres"
+    def is_airflow(self) -> bool:
+        """Whether its own container is Airflow; the database's and PgBouncer's are not."""
+        return self.component not in ("postgres", "pgbouncer")
 
     @property
     def labels(self) -> Mapping[str, str]:

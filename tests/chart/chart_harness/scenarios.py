@@ -79,6 +79,35 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "database": {"secretName": "own-database", "secretKey": "url"},
         "admin": {"secretName": "own-admin"},
     },
+    "a database by its parts": {
+        "database": {
+            "secretName": "own-database",
+            "host": "db.example.com",
+            "port": 6543,
+            "secretKeys": {"user": "username", "password": "pw"},
+            "tls": {"mode": "verify-full", "ca": {"configMap": "db-ca"}, "client": {"secretName": "db-client"}},
+        },
+        "networkPolicies": {"database": {"cidrs": ["10.20.0.5/32"]}},
+    },
+    "a password that a sidecar fetches": {
+        "database": {"host": "db.example.com", "passwordFile": "/run/token/db", "tls": {"mode": "require"}},
+        "pod": {
+            "sidecars": {"token": SIDECAR},
+            "volumes": {"token": {"emptyDir": {"sizeLimit": "1Mi"}}},
+            "volumeMounts": {"/run/token": {"name": "token", "readOnly": True}},
+        },
+    },
+    "a pooler": {"pgbouncer": {"enabled": True, "replicas": 2, "settings": {"default_pool_size": 5}}},
+    "a pooler before the embedded database": {"pgbouncer": {"enabled": True}, "postgres": {"embedded": True}},
+    "a pooler that speaks TLS": {
+        "database": {
+            "secretName": "own-database",
+            "secretKeys": {"host": "host", "port": "port", "name": "dbname", "user": "user"},
+            "tls": {"mode": "verify-ca", "ca": {"secretName": "db-ca"}, "client": {"secretName": "db-client"}},
+        },
+        "pgbouncer": {"enabled": True},
+        "networkPolicies": {"database": {"cidrs": ["10.20.0.5/32"]}},
+    },
     "no administrator": {"admin": {"create": False}},
     "persisted logs": {"logs": {"persistence": {"enabled": True, "storageClassName": "nfs", "size": "50Gi"}}},
     "logs on an existing claim": {"logs": {"persistence": {"enabled": True, "existingClaim": "shared-logs"}}},

@@ -11,7 +11,7 @@ from pathlib import Path
 WINDOW = 6  # lines that make a repetition
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _NAMES = re.compile(
-    r"(api-server|scheduler|dag-processor|triggerer|bootstrap|postgres|workers?|apiServer|dagProcessor)"
+    r"(api-server|scheduler|dag-processor|triggerer|bootstrap|postgres|pgbouncer|workers?|apiServer|dagProcessor)"
 )
 
 

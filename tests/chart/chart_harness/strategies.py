@@ -98,6 +98,8 @@ MEANT: dict[str, st.SearchStrategy[Any]] = {
     "strategy": st.sampled_from([{"type": "Recreate"}, {"rollingUpdate": {"maxSurge": 1}}]),
     "targets": st.dictionaries(st.sampled_from(["cpu", "memory"]), st.integers(1, 200)),
     "securityContext": st.sampled_from([{}, {"runAsUser": 1001}]),
+    "secretKeys": st.sampled_from([{"password": "pw"}, {"password": "pw", "host": "host"}, {"user": "login"}]),
+    "settings": st.sampled_from([{"pool_mode": "session", "default_pool_size": 3}, {"verbose": 1}]),
     "volumes": st.just(_MOUNTED["volumes"]),
 }
 # Null would take away what a rule asks for, and is the user's own doing; a bundle's one source is drawn by `path`.

@@ -12,16 +12,18 @@ _IMAGE = re.compile(r"[a-z0-9][a-z0-9.:_/-]*(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][
 
 
 def own_images(pod: Pod) -> Iterator[tuple[str, str]]:
-    """(place, image) of each container that is the chart's own; the user's init containers and sidecars are not."""
+    """(place, image) of each container of the chart that runs Airflow's image."""
     for place, container in pod.named():
-        if container["name"] in ("base", "wait-for-migrations"):
+        if container["name"] in ("wait-for-migrations", "configure") or (
+            pod.is_airflow and container["name"] == "base"
+        ):
             yield place, container.get("image", "")
 
 
 @rule
 def airflow_has_one_image(r: Rendered) -> Iterator[str]:
     """Workers run what the control plane runs, byte for byte."""
-    places = [found for pod in r.pods if not pod.is_postgres for found in own_images(pod)]
+    places = [found for pod in r.pods for found in own_images(pod)]
     images = {image for _, image in places}
     if len(images) > 1:
         yield from (f"{place} runs {image}" for place, image in places)
@@ -43,5 +45,5 @@ def a_digest_wins(r: Rendered) -> Iterator[str]:
     digest = r.release.value("image.digest")
     for pod in r.pods:
         for place, image in own_images(pod):
-            if digest and not pod.is_postgres and not image.endswith(f"@{digest}"):
+            if digest and not image.endswith(f"@{digest}"):
                 yield f"{place} runs {image}, not {digest}"

@@ -23,17 +23,9 @@ from chart_harness.rules.registry import rule
 
 CONTROL_PLANE = ("api-server", "execution-api", "scheduler", "dag-processor", "triggerer", "bootstrap", "db-cleanup")
 PORTS = {"api-server": 8080, "execution-api": 8080, "triggerer": 8794, "postgres": 5432, "scheduler": 8974}
+PORTS |= {"pgbouncer": 6432}
 USES_THE_KUBERNETES_API = ("api-server", "scheduler", "bootstrap", "pod-cleanup")
 USES_THE_OUTSIDE = ("api-server", "execution-api", "dag-processor", "triggerer", "worker")
-
-
-def table(r: Rendered) -> set[tuple[str, str, int]]:
-    """Which component reaches which, and on which port."""
-    return {
-        ("worker", "execution-api" if r.release.value("executionApi.enabled") else "api-server", 8080),
-        ("api-server", "triggerer", 8794),
-        *((component, "postgres", 5432) for component in CONTROL_PLANE),
-    }
 
 
 def open_to_clients(r: Rendered) -> set[tuple[str, int]]:
@@ -42,6 +34,21 @@ def open_to_clients(r: Rendered) -> set[tuple[str, int]]:
     elsewhere = (own.get("service") or {}).get("type") not in (None, "ClusterIP")
     exposed = elsewhere or any((own.get(way) or {}).get("enabled") for way in ("ingress", "httpRoute"))
     return {("api-server", 8080), *([("execution-api", 8080)] if own.get("enabled") and exposed else [])}
+
+
+def connects(r: Rendered) -> set[str]:
+    """Who goes to the database itself: PgBouncer, if there is one, and bootstrap, whose lock needs its own session."""
+    return {"pgbouncer", "bootstrap"} if r.release.value("pgbouncer.enabled") else set(CONTROL_PLANE)
+
+
+def table(r: Rendered) -> set[tuple[str, str, int]]:
+    """Who may reach which pod of the release at which port."""
+    pooled = {(component, "pgbouncer", 6432) for component in set(CONTROL_PLANE) - connects(r)}
+    own = {
+        ("worker", "execution-api" if r.release.value("executionApi.enabled") else "api-server", 8080),
+        ("api-server", "triggerer", 8794),
+    }
+    return own | pooled | {(component, "postgres", 5432) for component in connects(r)}
 
 
 def enabled(r: Rendered) -> bool:
@@ -128,12 +135,12 @@ def the_outside_is_reached_by_the_table(r: Rendered) -> Iterator[str]:
 @rule
 def workers_do_not_reach_the_database(r: Rendered) -> Iterator[str]:
     """With the database's addresses told, the control plane reaches it and a task does not."""
-    port = r.release.value("networkPolicies.database.port") or 5432
+    port = r.release.value("networkPolicies.database.port") or r.release.value("database.port") or 5432
     for cidr in r.release.value("networkPolicies.database.cidrs") or []:
         database = Endpoint(f"database {cidr}", cidr.partition("/")[0])
         if enabled(r) and not r.release.value("postgres.embedded"):
             for source in endpoints(r):
-                yield from _differs(r, source, database, port, "TCP", source.name in CONTROL_PLANE)
+                yield from _differs(r, source, database, port, "TCP", source.name in connects(r))
 
 
 @rule

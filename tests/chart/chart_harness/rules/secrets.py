@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from chart_harness.objects import Pod, Rendered, ref_of
+from chart_harness.rules.network import connects
 from chart_harness.rules.references import config_sources
 from chart_harness.rules.registry import rule
 
@@ -21,10 +22,13 @@ TABLE: dict[str, set[str]] = {
     "db-cleanup": {"connection"},
     "pod-cleanup": set(),
     "postgres": {"password"},
+    "pgbouncer": {"connection"},
     "worker": set(),
 }
+COMPOSED = "python -S -E /opt/airfleet/boot/airfleet_database.py"
 OPTIONS = {
     "connection": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "connection ": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC",
     "fernet-key": "AIRFLOW__CORE__FERNET_KEY",
     "api-secret-key": "AIRFLOW__API__SECRET_KEY",
     "jwt-secret": "AIRFLOW__API_AUTH__JWT_SECRET",
@@ -40,8 +44,28 @@ def control_plane_secrets(r: Rendered) -> set[str]:
     }
 
 
+def held_secrets(r: Rendered) -> set[str]:
+    """Those, and the one with the certificate that the database asks for."""
+    return control_plane_secrets(r) | ({r.release.value("database.tls.client.secretName")} - {None, ""})
+
+
+def connection_keys(r: Rendered) -> set[str]:
+    """The keys of the database's Secret that make up the connection."""
+    keys = {"password": "password", **(r.release.value("database.secretKeys") or {})}
+    if not (r.release.value("database.host") or keys.get("host")):
+        return {r.release.value("database.secretKey") or "connection"}
+    left_out = {"password"} if r.release.value("database.passwordFile") else set()
+    return {key for part, key in keys.items() if key and part not in left_out}
+
+
+def client_keys(r: Rendered, pod: Pod) -> set[str]:
+    """The certificate that the database asks for, for those who go to it themselves."""
+    direct = pod.component in connects(r) and r.release.value("database.tls.client.secretName")
+    return {"tls.crt", "tls.key"} if direct else set()
+
+
 def _control_plane_reads(r: Rendered, pod: Pod) -> Iterator[tuple[str, str, list[str]]]:
-    secrets = control_plane_secrets(r)
+    secrets = held_secrets(r)
     return ((place, name, keys) for place, name, keys in config_sources(pod, "secret") if name in secrets)
 
 
@@ -54,8 +78,8 @@ def secrets_go_by_the_table(r: Rendered) -> Iterator[str]:
             if not keys:
                 yield f"{place}: takes the whole Secret {name}"
             found |= set(keys)
-        connection = r.release.value("database.secretKey") or "connection"
-        allowed = {connection if key == "connection" else key for key in TABLE[pod.component]}
+        allowed = TABLE[pod.component] - {"connection"} | client_keys(r, pod)
+        allowed |= connection_keys(r) if "connection" in TABLE[pod.component] else set()
         if found != allowed:
             yield f"{pod.owner} reads {sorted(found)}, the table says {sorted(allowed)}"
 
@@ -66,7 +90,7 @@ def workers_have_no_control_plane_secret(r: Rendered) -> Iterator[str]:
     for pod in r.pods:
         if pod.is_worker:
             text = json.dumps(pod.spec)
-            for name in control_plane_secrets(r):
+            for name in held_secrets(r):
                 if f'"{name}"' in text:
                     yield f"{pod.owner} names the Secret {name}"
             for option in OPTIONS.values():
@@ -91,12 +115,15 @@ def secrets_are_files(r: Rendered) -> Iterator[str]:
 def secret_files_reach_airflow(r: Rendered) -> Iterator[str]:
     """Each secret file that a component has is mounted read-only and named by the *_CMD option that reads it."""
     for pod in r.pods:
-        if pod.is_postgres:
+        if not pod.is_airflow:
             continue
         base = next(c for c in pod.containers if c["name"] == "base")
         env = {e["name"]: e.get("value") for e in base.get("env") or []}
+        alone = pod.component == "bootstrap" and not connection_keys(r)
         for file, option in OPTIONS.items():
             wanted = f"cat /opt/airfleet/secrets/{file}" if file in TABLE[pod.component] else None
+            if file.strip() == "connection" and ("connection" in TABLE[pod.component] or alone):
+                wanted = f"{COMPOSED} {'psycopg2' if file == 'connection' else 'asyncpg'}"
             if env.get(f"{option}_CMD") != wanted:
                 yield f"{pod.owner}: {option}_CMD is {env.get(f'{option}_CMD')!r}, not {wanted!r}"
         mounts = [m.get("readOnly") for m in base["volumeMounts"] if m["mountPath"] == "/opt/airfleet/secrets"]

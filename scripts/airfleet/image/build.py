@@ -53,7 +53,7 @@ class Image:
 
 
 def ensure(name: str, say: Callable[[str], None] | None = None) -> Image:
-    """The image called airflow, airflow-stock, postgres or pgbouncer; built into the cache if it is not there (a minute).
+    """The image of this kind (recipe.KINDS); built into the cache if it is not there, which takes a minute.
 
     say is told each step; without it the steps go to standard error. Needs root to build, and Debian's mmdebstrap.
     Raises AirfleetError, and leaves nothing half-made, if that is not given, the disk is full or a download fails.

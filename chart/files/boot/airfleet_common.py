@@ -120,7 +120,6 @@ def connect(url: str | None = None, timeout: int = 5):
 
     It must never hold a transaction open while somebody migrates. No error's text holds a piece of the password."""
     import psycopg2
-
     found = parts_of(url)
     parts = {"dbname" if part == "name" else part: found[part] for part in airfleet_database.PARTS if found[part]}
     try:

@@ -54,10 +54,11 @@ def url(found: dict, driver: str = "psycopg2") -> str:
         options = {key: value for key, value in options.items() if _ASYNC.match(key)}
         options = {"dsn": f"postgresql://?{urlencode(options)}"} if options else {}
     user, password = (quote(found[part], safe="") for part in ("user", "password"))
-    host = f"[{found['host']}]" if ":" in found["host"] else found["host"]
-    place = f"{host}:{found['port']}" if found["port"] else host
+    place = f"[{found['host']}]" if ":" in found["host"] else found["host"]
+    place += f":{found['port']}" if found["port"] else ""
     login = f"{user}{f':{password}' * bool(password)}@" if user else ""
-    return f"postgresql+{driver}://{login}{place}/{found['name']}{f'?{urlencode(options, quote_via=quote)}' * bool(options)}"
+    query = f"?{urlencode(options, quote_via=quote)}" if options else ""
+    return f"postgresql+{driver}://{login}{place}/{found['name']}{query}"
 
 
 def write_pgbouncer(found: dict, folder: Path) -> None:
@@ -92,8 +93,8 @@ def __getattr__(name: str) -> dict:
 
 if __name__ == "__main__":
     try:
-        write_pgbouncer(read(), Path(sys.argv[2])) if sys.argv[1] == "pgbouncer" else print(
-            url(read(), sys.argv[1]), end=""
-        )
+        if sys.argv[1] == "pgbouncer":
+            sys.exit(write_pgbouncer(read(), Path(sys.argv[2])))
+        print(url(read(), sys.argv[1]), end="")
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")

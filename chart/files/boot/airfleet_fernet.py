@@ -41,6 +41,7 @@ def refuse_to_mint(samples: dict[str, list[str]], secret: str) -> None:
 def check_key(samples: dict[str, list[str]], fernet_key: str) -> None:
     """Decrypt the samples with Airflow's way of reading the key. Raises BootError if it reads none of them."""
     from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
     try:  # airflow.models.crypto.get_fernet: the first key encrypts, all of them decrypt
         fernet = MultiFernet([Fernet(part.encode()) for part in fernet_key.split(",")])
     except ValueError:

@@ -48,6 +48,7 @@ def shorten_exit() -> bool:
     If the last socket closes before the process can be reaped, nothing wakes `_monitor_subprocess` of 3.3.2 for
     `[workers] min_heartbeat_interval`, 5 s. A changed Airflow is left as it is."""
     from airflow.sdk.execution_time.supervisor import WatchedSubprocess
+
     service = getattr(WatchedSubprocess, "_service_subprocess", None)
     fields = {field.name for field in getattr(WatchedSubprocess, "__attrs_attrs__", ())}
     expected = ["self", "max_wait_time", "raise_on_timeout", "expect_signal"]
@@ -68,6 +69,7 @@ def run_line() -> int:
     from airflow.executors import workloads
     from airflow.sdk.execution_time import execute_workload
     from pydantic import TypeAdapter, ValidationError
+
     decoder = TypeAdapter(workloads.All)
     line = sys.stdin.buffer.readline()
     if not line.strip():

@@ -1,5 +1,4 @@
 """Init container of the control plane: waits until the database is at the revisions of this image.
-
 It imports no Airflow and holds no connection between looks. Exit codes: docs/reference/boot-files.md."""
 
 import sys

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lab_harness.release import Release
 
 PASSWORD = "p@ss:w/o%r?d#1 $HOME \"q\" 'a' \\ ü"
-USER = "o'brien@corp"
+USER = "air flow@corp"
 # Runs once, in the shell of the image's entrypoint, whose $1 is the new cluster: TLS with a certificate, or nothing.
 ONLY_TLS = (
     "sed -i 's/^host all all all .*/hostssl all all all scram-sha-256 clientcert=verify-ca/' \"$1/pg_hba.conf\"\n"

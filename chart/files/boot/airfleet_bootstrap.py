@@ -1,5 +1,4 @@
 """The bootstrap Job: Secrets, database schema and first user. Doing it again changes nothing and costs little.
-
 Environment and exit codes: docs/reference/boot-files.md. The database connection must be direct: the advisory lock is
 useless through a transaction pooler."""
 

@@ -1,7 +1,5 @@
 """DAG files from a mounted directory: a ConfigMap, a Secret or an OCI image volume.
-
-Airflow cannot read a mounted ConfigMap where it is, as the kubelet's `..data` links look like a loop to it: files are
-copied. Interface: airflow/dag_processing/bundles/base.py of 3.3.2."""
+Airflow takes the kubelet's `..data` links for a loop, so files are copied. Interface: DagBundle of Airflow 3.3.2."""
 
 import contextlib
 import hashlib

@@ -1,5 +1,4 @@
 """What the boot programs share: errors, Airflow's configuration, and the state of its database.
-
 Nothing here imports Airflow, which costs a second of CPU: installed files and one query answer most of it."""
 
 import configparser
@@ -116,9 +115,7 @@ def parts_of(base: str | dict | None) -> dict:
 
 
 def connect(url: str | None = None, timeout: int = 5):
-    """An autocommit psycopg2 connection, to Airflow's own database by default; LaterError for whatever a server says.
-
-    It must never hold a transaction open while somebody migrates. No error's text holds a piece of the password."""
+    """An autocommit connection, by default Airflow's own; LaterError for whatever a server says, never a password."""
     import psycopg2
 
     found = parts_of(url)

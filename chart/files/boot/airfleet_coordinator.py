@@ -1,5 +1,4 @@
 """The coordinator that pod templates by queue are declared with, for ordinary Python tasks.
-
 The KubernetesExecutor (provider 10.25, `_coordinator_extra`) reads its `extra` on the scheduler without importing the
 class. A worker that has the same configuration does import it, and runs the task as if nothing were configured."""
 

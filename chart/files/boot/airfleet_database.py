@@ -1,5 +1,4 @@
 """The connection to the metadata database, composed where it is used: for Airflow's *_CMD options and for PgBouncer.
-
 The base is the URL in the file `connection`, or parts: each a file `database/PART`, else an entry of AIRFLEET_DATABASE.
 Arguments and the other entries: docs/reference/boot-files.md."""
 

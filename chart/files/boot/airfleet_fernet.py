@@ -7,7 +7,6 @@ _SAMPLE = 20  # rows per column that are decrypted on trial
 
 def encrypted_samples(connection) -> dict[str, list[str]]:
     """Some ciphertexts per "table.column", of those that the schema has; plain trigger arguments start with a brace."""
-    # Source: airflow/cli/commands/rotate_fernet_key_command.py and the models of 3.3.2.
     columns = [
         ("connection", "password", "is_encrypted"),
         ("connection", "extra", "is_extra_encrypted"),

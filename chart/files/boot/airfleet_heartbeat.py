@@ -1,5 +1,4 @@
 """Exec probe of triggerer and dag-processor: `airfleet_heartbeat.py TriggererJob|DagProcessorJob [--liveness]`.
-
 One query, no Airflow (`airflow jobs check` costs 1.9 s of CPU and 139 MB). Exit codes: 0 alive, 1 not, within 4 s.
 With --liveness a database that is away counts as alive: otherwise all pods would restart at once."""
 

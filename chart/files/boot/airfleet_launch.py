@@ -1,5 +1,4 @@
 """Worker launcher: the `command:` of a pod template. The executor sets only the `args:` behind it.
-
 It does what the image's entrypoint does for a task, imports Airflow without the garbage collector, and runs the
 workload in this process: that of the arguments, or one line of JSON on stdin (docs/reference/boot-files.md)."""
 
@@ -44,9 +43,7 @@ def import_airflow() -> None:
 
 def shorten_exit() -> bool:
     """Make the supervisor notice at once that its task has ended; True if this Airflow has the defect.
-
-    If the last socket closes before the process can be reaped, nothing wakes `_monitor_subprocess` of 3.3.2 for
-    `[workers] min_heartbeat_interval`, 5 s. A changed Airflow is left as it is."""
+    If the last socket closes before the process can be reaped, nothing wakes `_monitor_subprocess` of 3.3.2 for 5 s."""
     from airflow.sdk.execution_time.supervisor import WatchedSubprocess
 
     service = getattr(WatchedSubprocess, "_service_subprocess", None)

@@ -1,7 +1,6 @@
 """Task policy: a queue that no pod template serves is an import error, and a queue's tasks run in its namespace.
-
 Loaded through the entry point `airflow.policy`, so `airflow_local_settings` stays the user's. Every Airflow process
-imports this module, so it imports nothing that is not there already. AIRFLEET_QUEUES: docs/reference/boot-files.md."""
+imports this module, so it imports nothing that is not there already. AIRFLEET_*: docs/reference/boot-files.md."""
 
 import difflib
 import json
@@ -34,8 +33,7 @@ def place(task, namespace: str) -> None:
 @hookimpl
 def task_policy(task) -> None:
     """Raise AirflowClusterPolicyViolation for a queue that is not served."""
-    names = os.environ.get("AIRFLEET_QUEUES")
-    if names is None:
+    if (names := os.environ.get("AIRFLEET_QUEUES")) is None:
         return
     from airflow.configuration import conf
 

@@ -37,7 +37,7 @@ def test_they_need_nothing_that_the_stock_image_lacks(file):
     assert {top for top in tops if not top.startswith("airfleet_")} <= IN_THE_STOCK_IMAGE
 
 
-IN_THE_STOCK_IMAGE = {"airflow", "cryptography", "pluggy", "psycopg2", "pydantic", "sqlalchemy"}
+IN_THE_STOCK_IMAGE = {"airflow", "cryptography", "kubernetes", "pluggy", "psycopg2", "pydantic", "sqlalchemy"}
 
 
 def test_the_entry_point_names_an_existing_module():

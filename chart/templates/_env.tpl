@@ -29,6 +29,18 @@ CONNECTION_CHECK_MAX_COUNT: "0"
 {{- end }}
 {{- include "airfleet.remoteLogs.env" . | nindent 0 }}
 {{- if .part.bundles }}{{ include "airfleet.bundle.env" . | nindent 0 }}{{ end }}
+{{- include "airfleet.jwtEnv" . | nindent 0 }}
+{{- end -}}
+
+{{- /* Made by `airfleet secrets rotate jwt`: the id of the key that signs and, during a rotation, the file of accepted keys. */ -}}
+{{- define "airfleet.jwtEnv" -}}
+{{- $jwt := dict "name" (include "airfleet.name" (list .root "jwt")) "optional" true -}}
+{{- if has "jwt-secret" (.part.secrets | default list) }}
+AIRFLOW__API_AUTH__JWT_KID: {configMapKeyRef: {{ merge (dict "key" "kid") $jwt | toJson }}}
+{{- end }}
+{{- if .part.validatesTokens }}
+AIRFLOW__API_AUTH__TRUSTED_JWKS_URL: {configMapKeyRef: {{ merge (dict "key" "trusted-jwks-url") $jwt | toJson }}}
+{{- end }}
 {{- end -}}
 
 {{- /* A map of environment variables -> the list that Kubernetes wants. A scalar is a value, a mapping is a

@@ -9,6 +9,7 @@ The context is always a dictionary of
   part  what is unique to the component, a mapping made by the define "airfleet.<name>.part":
           args, command, image, ports, startupProbe, readinessProbe, livenessProbe, env
           secrets             the secret files that it may read: connection, fernet-key, api-secret-key, jwt-secret
+          validatesTokens     true if it checks the signature of tokens
           volumes             volume name -> source;  volumeMounts  mount path -> mount
           token               true if it talks to the Kubernetes API: its container gets a token, no other one does
           serviceAccount      the account's component, if it is not `name`

@@ -106,5 +106,10 @@ log-credentials: {secret: {secretName: {{ $.root.Values.logs.remote.secretName }
 {{- if $keyItems -}}
 {{- $sources = append $sources (dict "secret" (dict "name" (include "airfleet.keysSecretName" .root) "items" $keyItems)) -}}
 {{- end -}}
+{{- /* While the JWT secret is rotated, `airfleet secrets` makes this Secret: the keys whose signatures are accepted. */ -}}
+{{- if .part.validatesTokens -}}
+{{- $overlap := dict "name" (include "airfleet.name" (list .root "jwt-overlap")) "optional" true "items" (list (dict "key" "jwks.json" "path" "jwks.json")) -}}
+{{- $sources = append $sources (dict "secret" $overlap) -}}
+{{- end -}}
 {{- toJson $sources -}}
 {{- end -}}

@@ -9,7 +9,7 @@ import base64
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,6 +58,13 @@ class Cluster:
         from kubernetes import client
 
         return client.CoreV1Api(self.api)
+
+    @cached_property
+    def apps(self) -> Any:
+        """The API of Deployments and StatefulSets of this cluster."""
+        from kubernetes import client
+
+        return client.AppsV1Api(self.api)
 
     @property
     def server(self) -> str:
@@ -122,6 +129,47 @@ class Cluster:
     def pods(self, namespace: str, selector: str) -> list[Any]:
         """The pods that a label selector matches."""
         return list(self.call("list pods", self.core.list_namespaced_pod, namespace, label_selector=selector).items)
+
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        argv: Sequence[str],
+        *,
+        line: str = "",
+        container: str = "base",
+        timeout: int = 300,
+    ) -> str:
+        """Run a command in a pod's container and return what it printed.
+
+        line is the one line of its standard input: secrets go there, never into argv. timeout is in seconds.
+        Raises AirfleetError if the command exits non-zero.
+        """
+        from kubernetes import client
+        from kubernetes.client import ApiException
+        from kubernetes.stream import stream
+
+        where = f"{namespace}/{pod}"
+        core = client.CoreV1Api(client.ApiClient(self.api.configuration))  # see connection()
+        method = core.connect_get_namespaced_pod_exec
+        streams = {"stdin": True, "stdout": True, "stderr": True, "tty": False, "_preload_content": False}
+        try:
+            running = stream(method, pod, namespace, container=container, command=list(argv), **streams)
+            running.write_stdin(line + "\n")
+            running.run_forever(timeout=timeout)
+        except (ApiException, OSError) as e:
+            why = str(getattr(e, "reason", None) or e)
+            raise AirfleetError(f"could not run {argv[0]} in a pod", where=where, why=why) from e
+        # Asked for before the exit code: the client reads the remaining output with the channel of the code.
+        stdout, stderr = str(running.read_stdout(timeout=0)), str(running.read_stderr(timeout=0))
+        finished = not running.is_open()
+        running.close()
+        if not finished:
+            raise AirfleetError(f"{argv[0]} did not finish in {timeout} s", where=where)
+        if running.returncode != 0:
+            why = (stderr.strip() or stdout.strip())[-2000:]
+            raise AirfleetError(f"{argv[0]} exited with {running.returncode} in a pod", where=where, why=why)
+        return stdout
 
     @contextmanager
     def connection(self, namespace: str, pod: str, port: int) -> Iterator[http.client.HTTPConnection]:

@@ -2,11 +2,9 @@
 
 from airfleet_common import BootError, again, say
 
-_SAMPLE = 20  # rows per column that are decrypted on trial
 
-
-def encrypted_samples(connection) -> dict[str, list[str]]:
-    """Some ciphertexts per "table.column", of those that the schema has; plain trigger arguments start with a brace."""
+def encrypted_samples(connection, limit: int | None = 20) -> dict[str, list[str]]:
+    """Some ciphertexts per "table.column" (all if limit is None); plain trigger arguments start with a brace."""
     columns = [
         ("connection", "password", "is_encrypted"),
         ("connection", "extra", "is_extra_encrypted"),
@@ -21,8 +19,8 @@ def encrypted_samples(connection) -> dict[str, list[str]]:
             query = "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s"
             cursor.execute(query, [f'"{table}"', column])
             if cursor.fetchone():
-                query = f'SELECT "{column}" FROM "{table}" WHERE {flag} AND "{column}" <> %s LIMIT {_SAMPLE}'  # noqa: S608
-                cursor.execute(query, [""])
+                query = f'SELECT "{column}" FROM "{table}" WHERE {flag} AND "{column}" <> %s LIMIT %s'  # noqa: S608
+                cursor.execute(query, ["", limit])
                 if values := [row[0] for row in cursor.fetchall()]:
                     found[f"{table}.{column}"] = values
     return found

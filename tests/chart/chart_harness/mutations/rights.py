@@ -75,6 +75,20 @@ MUTATIONS = [
         "secret_files_reach_airflow", "no option", lambda r: env(base(r), "AIRFLOW__CORE__FERNET_KEY_CMD", "cat /x")
     ),
     Mutation(
+        "the_jwt_secret_can_be_rotated",
+        "a Secret that is there for minutes is needed always",
+        lambda r: [
+            s.get("secret", {}).pop("optional", None)
+            for v in spec(r, "Deployment/airflow-api-server")["volumes"]
+            for s in v.get("projected", {}).get("sources", [])
+        ],
+    ),
+    Mutation(
+        "the_jwt_secret_can_be_rotated",
+        "the scheduler signs under another name than the accepted key's",
+        lambda r: env(base(r), "AIRFLOW__API_AUTH__JWT_KID", "x"),
+    ),
+    Mutation(
         "secret_files_reach_airflow",
         "writable",
         lambda r: [m.pop("readOnly") for m in base(r)["volumeMounts"] if m["name"] == "secrets"],

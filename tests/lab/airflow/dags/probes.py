@@ -8,7 +8,7 @@ import socket
 import time
 from pathlib import Path
 
-from airflow.sdk import Connection, dag, get_current_context, task
+from airflow.sdk import Connection, Variable, dag, get_current_context, task
 
 SKIPPED = {"/proc", "/sys"}
 MIB = 1 << 20
@@ -120,6 +120,23 @@ def read_connection():
     read()
 
 
+@dag(schedule=None)
+def hold():
+    """Runs until the variable `release` says go, and reads an encrypted connection all the while."""
+
+    @task
+    def wait() -> int:
+        reads = 0
+        while Variable.get("release", default="") != "go":
+            assert Connection.get(conf()["connection"]).password == conf()["reversed"][::-1]
+            reads += 1
+            time.sleep(1)
+        return reads
+
+    wait()
+
+
+hold()
 look_for_secrets()
 sleep()
 shout()

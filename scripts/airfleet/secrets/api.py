@@ -15,7 +15,7 @@ def steps(rotation: Rotation) -> list[Step]:
     return [
         Step("write a new key", lambda: _write(rotation)),
         Step(
-            "restart what signs and checks with it: api-server and triggerer, together",
+            "restart api-server and triggerer together, which sign and check with it",
             rotation.rollout("keys", (KEY,)),
         ),
         Step("verify", lambda: rotation.verify_pods("keys", KEY)),

@@ -23,7 +23,7 @@ def look(url: str) -> dict[str, str]:
 
 
 if user := told.pop("user", ""):
-    with contextlib.closing(common.connect(common.connection_url())) as connection, connection.cursor() as cursor:
+    with contextlib.closing(common.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [user])
         print(json.dumps({"sessions": cursor.fetchone()[0]}))
 else:

@@ -15,6 +15,6 @@ query = (
     "SELECT count(*) FROM task_instance WHERE state IN ('queued', 'running', 'restarting')"
     " AND coalesce(queued_dttm, start_date) < %s"
 )
-with contextlib.closing(common.connect(common.connection_url())) as connection, connection.cursor() as cursor:
+with contextlib.closing(common.connect()) as connection, connection.cursor() as cursor:
     cursor.execute(query, [switched])
     print(json.dumps({"tasks": cursor.fetchone()[0], "lifetime": lifetime + leeway}))

@@ -9,7 +9,7 @@ import airfleet_common as common
 from airfleet_fernet import encrypted_samples
 
 keys = [Fernet(key.strip()) for key in common.option("core", "fernet_key").split(",")]
-with contextlib.closing(common.connect(common.connection_url())) as connection:
+with contextlib.closing(common.connect()) as connection:
     values = [value.encode() for column in encrypted_samples(connection, limit=None).values() for value in column]
 
 

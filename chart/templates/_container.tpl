@@ -16,7 +16,8 @@ env: {{- . | trim | nindent 2 }}
 {{- with .part.ports }}
 ports:
   {{- range $name, $port := . }}
-  - {name: {{ $name }}, containerPort: {{ $port }}, protocol: TCP}
+  {{- $number := splitList "/" ($port | toString) }}
+  - {name: {{ $name }}, containerPort: {{ first $number }}, protocol: {{ index (append $number "TCP") 1 }}}
   {{- end }}
 {{- end }}
 {{- range $field := list "startupProbe" "readinessProbe" "livenessProbe" }}

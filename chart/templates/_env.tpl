@@ -100,6 +100,16 @@ kubernetes_executor:
   pod_template_file: /opt/airfleet/pod-templates/default.yaml
 dag_processor:
   dag_bundle_config_list: {{ include "airfleet.bundleList" . }}
+{{- if .Values.metrics.enabled }}
+metrics:
+  statsd_on: true
+  statsd_host: {{ include "airfleet.name" (list . "metrics") }}.{{ .Release.Namespace }}.svc
+  statsd_port: 9125
+  # Tags instead of names made of tags; a tag that is left out here is no label of any metric.
+  statsd_influxdb_enabled: true
+  legacy_names_on: false
+  statsd_disabled_tags: job_id,run_id,task_id
+{{- end }}
 {{- end -}}
 
 {{- /* All of the configuration, as a map of sections. */ -}}

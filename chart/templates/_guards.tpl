@@ -13,7 +13,8 @@ already refused unknown keys and wrong types. */ -}}
   (include "airfleet.guards.podTemplates" . | fromYamlArray)
   (include "airfleet.guards.bundles" . | fromYamlArray)
   (include "airfleet.guards.edges" . | fromYamlArray)
-  (include "airfleet.guards.logs" . | fromYamlArray) -}}
+  (include "airfleet.guards.logs" . | fromYamlArray)
+  (include "airfleet.guards.metrics" . | fromYamlArray) -}}
 {{- end -}}
 {{- if $errors -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $errors)) -}}
@@ -35,7 +36,9 @@ already refused unknown keys and wrong types. */ -}}
   "bootstrap" "bootstrap.backoffLimit" "bootstrap.waitForMigrations" "workers" "podTemplates"
   "postgres" "postgres.embedded" "postgres.image" "postgres.image.repository" "postgres.image.tag"
   "postgres.storage" "postgres.storage.size" "networkPolicies" "networkPolicies.dns" "networkPolicies.kubernetesApi"
-  "networkPolicies.database" "networkPolicies.outbound" -}}
+  "networkPolicies.database" "networkPolicies.outbound" "metrics" "metrics.image"
+  "metrics.image.repository" "metrics.image.tag" "metrics.serviceMonitor" "metrics.serviceMonitor.interval"
+  "metrics.alerts" "metrics.alerts.rules" "metrics.alerts.runbookBaseUrl" "metrics.dashboards" -}}
 {{- $parent := $.Values -}}
 {{- range splitList "." $path | initial -}}{{- $parent = get ($parent | default dict) . -}}{{- end -}}
 {{- if and (kindIs "map" $parent) (kindIs "invalid" (index $parent (splitList "." $path | last))) }}

@@ -5,7 +5,8 @@ and nothing else.
     dns  kubernetes-api  database   typed endpoints under networkPolicies in the values
     outbound                        what lies outside: networkPolicies.outbound
     clients                         whoever uses the API and its UI: networkPolicies.clients
-  port      the port on the receiving side
+    scrapers                        whoever reads metrics: networkPolicies.scrapers
+  port      the port on the receiving side; TCP, if protocol does not say UDP
 */ -}}
 {{- define "airfleet.connections" -}}
 - {from: clients, to: api-server, port: 8080}
@@ -37,6 +38,12 @@ and nothing else.
 - {from: pod-cleanup, to: kubernetes-api}
 - {from: pod-cleanup, to: dns}
 {{- end }}
+{{- if .Values.metrics.enabled }}
+- {from: scrapers, to: metrics, port: 9102}
+{{- range append (include "airfleet.deployments" . | fromYamlArray) "worker" }}
+- {from: {{ . }}, to: metrics, port: 9125, protocol: UDP}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- /* (list $root "worker" namespace) -> the pods of a component, as peers of a rule of a policy in this namespace. */ -}}
@@ -51,6 +58,11 @@ and nothing else.
     matchLabels: {kubernetes.io/metadata.name: {{ . }}}
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- /* A connection -> the ports of its rule. */ -}}
+{{- define "airfleet.connectionPorts" -}}
+- {protocol: {{ .protocol | default "TCP" }}, port: {{ int .port }}}
 {{- end -}}
 
 {{- /* (list $root port port ...) -> TCP ports of a rule. */ -}}
@@ -95,7 +107,7 @@ to: {{- . | trim | nindent 2 }}
 {{- end -}}
 {{- else -}}
 to: {{- include "airfleet.peers" (list $root $c.to (index . 2)) | trim | nindent 2 }}
-ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }}
+ports: {{- include "airfleet.connectionPorts" $c | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
@@ -141,12 +153,12 @@ database. */ -}}
 {{- define "airfleet.ingressRule" -}}
 {{- $root := index . 0 -}}
 {{- $c := index . 1 -}}
-{{- if eq $c.from "clients" -}}
-{{- with $root.Values.networkPolicies.clients -}}
+{{- if has $c.from (list "clients" "scrapers") -}}
+{{- with get $root.Values.networkPolicies $c.from -}}
 from: {{- toYaml . | nindent 2 }}
 {{ end -}}
 {{- else -}}
 from: {{- include "airfleet.peers" (list $root $c.from (index . 2)) | trim | nindent 2 }}
 {{ end -}}
-ports: {{- include "airfleet.tcpPorts" (list $root $c.port) | trim | nindent 2 }}
+ports: {{- include "airfleet.connectionPorts" $c | nindent 2 }}
 {{- end -}}

@@ -28,6 +28,7 @@ BLOCKS = {
     "pgbouncer": "pgbouncer",
     "workers": "worker",
     "executionApi": "execution-api",
+    "metrics": "metrics",
 }
 SHARED = sorted({leaf.path[1] for leaf in LEAVES if leaf.path[0] == "pod"})
 OWN = [leaf for leaf in LEAVES if leaf.path[0] != "pod" and leaf.path[-1] not in SHARED]
@@ -55,6 +56,11 @@ TOGETHER: dict[str, dict[str, Any]] = {
         for key in ("port", "name", "user", "secretKeys", "passwordFile")
     },
     "database.tls.ca.key": {"database": {"tls": {"ca": {"configMap": "ca"}}}},
+    "metrics.serviceMonitor": {"metrics": {"enabled": True, "serviceMonitor": {"enabled": True}}},
+    "metrics.alerts": {"metrics": {"enabled": True, "alerts": {"enabled": True, "rules": {"x": {"expr": "up"}}}}},
+    "metrics.dashboards": {"metrics": {"enabled": True, "dashboards": {"enabled": True}}},
+    "metrics": {"metrics": {"enabled": True}},
+    "networkPolicies.scrapers": {"metrics": {"enabled": True}},
     "logs.persistence": {"logs": {"persistence": {"enabled": True}}},
     "maintenance": {"maintenance": MAINTENANCE},
     "logs.remote.folder": {"logs": {"remote": {"type": "gcs"}}},
@@ -142,7 +148,8 @@ def test_a_shared_option_changes_the_pods_of_every_block(option: str) -> None:
     more = {"volumes": {"volumeMounts": {"/x": {"name": next(iter(value))}}} if option == "volumes" else {}}
     own = {option: value, **more.get(option, {})}
     on = {"enabled": True}
-    base: dict[str, Any] = {"postgres": {"embedded": True}, "executionApi": on, "pgbouncer": on}
+    base: dict[str, Any] = {**dict.fromkeys(("executionApi", "pgbouncer", "metrics"), on)}
+    base["postgres"] = {"embedded": True}
     base["maintenance"] = MAINTENANCE
     before = pods(render(base))
     each = pods(render({block: {**base.get(block, {}), **own} for block in BLOCKS}))

@@ -25,6 +25,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "a_templates_own_way_out_is_all_it_has": {
         "podTemplates": {"web": {"egress": {"web": {"cidrs": ["0.0.0.0/0"], "ports": [443]}}}}
     },
+    "metrics_go_by_the_table": {"metrics": {"enabled": True}},
     "workers_do_not_reach_the_database": {"networkPolicies": {"database": {"cidrs": ["10.20.0.5/32"]}}},
 }
 

@@ -21,6 +21,8 @@ from airfleet.paths import cache_dir
 _PACKAGES: Mapping[str, tuple[str, str]] = {
     "registry": ("github.com/google/go-containerregistry", "github.com/google/go-containerregistry/cmd/registry"),
     "kube-score": ("github.com/zegl/kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
+    "promtool": ("github.com/prometheus/prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
+    "statsd-exporter": ("github.com/prometheus/statsd_exporter", "github.com/prometheus/statsd_exporter"),
     "versitygw": ("github.com/versity/versitygw", "github.com/versity/versitygw/cmd/versitygw"),
 }
 

@@ -12,6 +12,7 @@ import yaml
 
 INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
+NOT_AIRFLOW = ("postgres", "pgbouncer", "metrics")
 
 
 class _Loader(yaml.CSafeLoader):
@@ -82,8 +83,8 @@ class Pod:
 
     @property
     def is_airflow(self) -> bool:
-        """Whether its own container is Airflow; the database's and PgBouncer's are not."""
-        return self.component not in ("postgres", "pgbouncer")
+        """Whether its own container is Airflow."""
+        return self.component not in NOT_AIRFLOW
 
     @property
     def labels(self) -> Mapping[str, str]:

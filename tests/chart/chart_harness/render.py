@@ -29,7 +29,7 @@ def render(
     api_versions: tuple[str, ...] = (),
 ) -> Rendered:
     """Render the chart with these values. Raises RefusedError. The objects belong to the caller, to change at will."""
-    canonical = json.dumps(values or {}, sort_keys=True)
+    canonical = json.dumps(values or {}, sort_keys=True, ensure_ascii=False)  # YAML has no surrogate pairs
     text = manifests(canonical, release, namespace, chart, kubernetes, api_versions)
     return Rendered(Release(release, namespace, json.loads(canonical)), load(text), text)
 
@@ -45,7 +45,7 @@ def manifests(
 def render_again(rendered: Rendered, chart: Path = CHART) -> str:
     """The text of a second run with the same input, past the cache."""
     release = rendered.release
-    values = json.dumps(release.values, sort_keys=True)
+    values = json.dumps(release.values, sort_keys=True, ensure_ascii=False)
     return _template(values, release.name, release.namespace, chart, KUBERNETES[-1], ())
 
 

@@ -208,6 +208,24 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         }
     },
     "no network policies": {"networkPolicies": {"enabled": False}},
+    "metrics": {
+        "metrics": {
+            "enabled": True,
+            "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+            "alerts": {
+                "enabled": True,
+                "labels": {"release": "prometheus"},
+                "rules": {
+                    "AirflowSchedulerNotRunning": {"for": "10m"},
+                    "AirflowDagImportErrors": None,
+                    "TooManyRuns": {"expr": "airflow_scheduler_dagruns_running{$airflow} > 100", "severity": "info"},
+                },
+            },
+            "dashboards": {"enabled": True},
+        },
+        "networkPolicies": {"scrapers": [{"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}]},
+    },
+    "metrics for anybody, of a small pod": {"metrics": {"enabled": True, **ALL_POD_OPTIONS}},
     "addresses told": {
         "networkPolicies": {
             "clients": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}],

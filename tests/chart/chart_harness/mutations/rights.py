@@ -155,6 +155,11 @@ MUTATIONS = [
     Mutation("pods_reach_each_other_by_the_table", "all open", open_all),
     Mutation("pods_reach_each_other_by_the_table", "closed", lambda r: policy(r, "api-server")["ingress"].clear()),
     Mutation("pods_reach_each_other_by_the_table", "no way to it", lambda r: policy(r, "worker")["egress"].clear()),
+    Mutation("metrics_go_by_the_table", "open to all", open_all),
+    Mutation("metrics_go_by_the_table", "closed", lambda r: policy(r, "metrics").update(ingress=[])),
+    Mutation(
+        "metrics_go_by_the_table", "TCP", lambda r: policy(r, "worker")["egress"][-1]["ports"][0].update(protocol="TCP")
+    ),
     Mutation(
         "open_addresses_open_no_pod",
         "an open address",

@@ -22,8 +22,18 @@ from chart_harness.objects import Rendered, ref_of
 from chart_harness.rules.registry import rule
 
 CONTROL_PLANE = ("api-server", "execution-api", "scheduler", "dag-processor", "triggerer", "bootstrap", "db-cleanup")
-PORTS = {"api-server": 8080, "execution-api": 8080, "triggerer": 8794, "postgres": 5432, "scheduler": 8974}
-PORTS |= {"pgbouncer": 6432}
+PORTS = {
+    "api-server": 8080,
+    "execution-api": 8080,
+    "triggerer": 8794,
+    "postgres": 5432,
+    "scheduler": 8974,
+    "metrics": 9102,
+    "pgbouncer": 6432,
+}
+STATSD = 9125
+SCRAPED = {("metrics", 9102)}
+SENDS_METRICS = ("api-server", "execution-api", "scheduler", "dag-processor", "triggerer", "worker")
 USES_THE_KUBERNETES_API = ("api-server", "scheduler", "bootstrap", "pod-cleanup")
 USES_THE_OUTSIDE = ("api-server", "execution-api", "dag-processor", "triggerer", "worker")
 
@@ -92,28 +102,40 @@ def pods_reach_each_other_by_the_table(r: Rendered) -> Iterator[str]:
 
 
 @rule
-def open_addresses_open_no_pod(r: Rendered) -> Iterator[str]:
-    """Where ipBlocks match pods too, an open outside still leads to no pod but the servers of clients."""
+def metrics_go_by_the_table(r: Rendered) -> Iterator[str]:
+    """Airflow sends statsd to the exporter, and nobody else does."""
     if enabled(r):
-        open_to_all = not r.release.value("networkPolicies.clients")
+        for to in [end for end in endpoints(r) if end.name == "metrics"]:
+            for source in endpoints(r):
+                yield from _differs(r, source, to, STATSD, "UDP", source.name in SENDS_METRICS)
+            for source in (stranger(r), NEIGHBOUR, INTERNET):
+                yield from _differs(r, source, to, STATSD, "UDP", False)
+
+
+@rule
+def open_addresses_open_no_pod(r: Rendered) -> Iterator[str]:
+    """Where ipBlocks match pods too, an open outside still leads to no pod but those that serve everybody."""
+    if enabled(r):
+        served = open_to_clients(r) if not r.release.value("networkPolicies.clients") else set()
+        served |= SCRAPED if not r.release.value("networkPolicies.scrapers") else set()
         for source in endpoints(r):
             for to in endpoints(r):
                 for port in sorted({*PORTS.values(), 22}):
                     if allowed(r, source, to, port, cidrs_match_pods=True) and source.name != to.name:
                         by_table = (source.name, to.name, port) in table(r)
-                        if not by_table and not (open_to_all and (to.name, port) in open_to_clients(r)):
+                        if not by_table and (to.name, port) not in served:
                             yield f"{source.name} reaches {to.name}:{port} by address"
 
 
 @rule
 def strangers_reach_only_the_api(r: Rendered) -> Iterator[str]:
-    """Pods that are not part of the release, near or far, reach the API at most."""
+    """Pods that are not part of the release, near or far, reach the API and the metrics at most."""
     if enabled(r):
         for source in (stranger(r), NEIGHBOUR, INTERNET):
             for to in endpoints(r):
                 for port in sorted({*PORTS.values(), 22}):
                     passes = allowed(r, source, to, port, cidrs_match_pods=True)
-                    if passes and (to.name, port) not in open_to_clients(r):
+                    if passes and (to.name, port) not in open_to_clients(r) | SCRAPED:
                         yield f"{source.name} reaches {to.name}:{port}"
 
 
@@ -123,7 +145,7 @@ def the_outside_is_reached_by_the_table(r: Rendered) -> Iterator[str]:
     told = r.release.value("networkPolicies") or {}
     if enabled(r) and not {"dns", "kubernetesApi", "outbound"} & set(told):
         for source in endpoints(r):
-            yield from _differs(r, source, NAME_SERVER, 53, "UDP", source.name != "postgres")
+            yield from _differs(r, source, NAME_SERVER, 53, "UDP", source.name not in ("postgres", "metrics"))
             yield from _differs(r, source, METADATA, 80, "TCP", False)
             if _own_egress(r, source) is not None:
                 continue

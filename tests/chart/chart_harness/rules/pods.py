@@ -13,8 +13,13 @@ from chart_harness.rules.edges import base_path
 from chart_harness.rules.registry import rule
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-# What an Airflow 3.3 component serves: the scheduler's health server and the API server.
-HTTP_PATHS = {"scheduler": {"/health"}, "api-server": {"/api/v2/version"}, "execution-api": {"/execution/health"}}
+# What serves HTTP: the scheduler's health server, the API servers and the statsd exporter.
+HTTP_PATHS = {
+    "scheduler": {"/health"},
+    "api-server": {"/api/v2/version"},
+    "execution-api": {"/execution/health"},
+    "metrics": {"/-/healthy"},
+}
 TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # where every client library looks
 USES_THE_API = ("api-server", "scheduler", "bootstrap", "pod-cleanup")
 _VOLUMES = {

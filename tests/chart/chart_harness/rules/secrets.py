@@ -24,6 +24,7 @@ TABLE: dict[str, set[str]] = {
     "postgres": {"username", "password"},
     "pgbouncer": {"connection"},
     "worker": set(),
+    "metrics": set(),
 }
 COMPOSED = "python -S -E /opt/airfleet/boot/airfleet_database.py"
 OPTIONS = {

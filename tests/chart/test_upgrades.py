@@ -105,7 +105,7 @@ OPTIONAL = (
     "execution-api",
     "metrics",
     "dashboard",
-)  # parts that are there in some scenarios only
+)  # not in every scenario
 
 
 def test_what_others_refer_to_keeps_its_name() -> None:

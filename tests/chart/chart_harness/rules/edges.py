@@ -32,6 +32,9 @@ def served(r: Rendered, component: str) -> set[str]:
     return set()
 
 
+ALWAYS_ONE = ("metrics",)  # what counts must be one
+
+
 @rule
 def workers_find_the_execution_api(r: Rendered) -> Iterator[str]:
     """The workers' URL is that of a Service whose pods serve the Execution API, below the path of the base URL."""
@@ -86,7 +89,7 @@ def several_pods_are_kept_apart(r: Rendered) -> Iterator[str]:
         if said == [None, None] and keys != {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}:
             yield f"{ref_of(obj)} spreads over {sorted(keys)}"
         told = "podDisruptionBudget" in (r.release.value(key) or {})
-        several = obj["spec"].get("replicas") != 1
+        several = obj["spec"].get("replicas") != 1 and component not in ALWAYS_ONE
         if not told and several != (r.find("PodDisruptionBudget", obj["metadata"]["name"]) is not None):
             yield f"{ref_of(obj)}: {obj['spec'].get('replicas')} pods, and {'no' if several else 'a'} budget"
 

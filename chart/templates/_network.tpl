@@ -15,7 +15,7 @@ and nothing else.
 - {from: clients, to: execution-api, port: 8080}
 {{- end }}
 - {from: api-server, to: triggerer, port: 8794}
-{{- $cleanup := ternary (list "db-cleanup") list .Values.maintenance.dbCleanup.enabled }}
+{{- $cleanup := ternary (list "db-cleanup") list (not (not .Values.maintenance.dbCleanup.enabled)) }}
 {{- $database := dict "to" (ternary "postgres" "database" .Values.postgres.embedded) "port" 5432 }}
 {{- $pooled := not (not .Values.pgbouncer.enabled) }}
 {{- $pooler := ternary (dict "to" "pgbouncer" "port" 6432) $database $pooled }}

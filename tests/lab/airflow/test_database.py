@@ -1,9 +1,16 @@
-"""The release `full` on a database of its own: see lab_harness/full/database.py for what that demands."""
+"""A release on a database that the user brings: see lab_harness/database.py for what that one demands."""
 
 from __future__ import annotations
 
-from lab_harness.full import database
-from lab_harness.release import Release, until
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airfleet.kube import Cluster
+from airfleet.lab import Lab
+from lab_harness import database
+from lab_harness.release import DAGS, Release, until
 
 CLIENTS = (
     "SELECT host(client_addr), ssl, client_dn IS NOT NULL, count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
@@ -11,25 +18,35 @@ CLIENTS = (
 )
 
 
-def test_a_dag_runs_through_pgbouncer_and_tls(full: Release) -> None:
+@pytest.fixture(scope="module")
+def pooled(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    release = Release(lab, cluster, "pooled", "pooled", tmp_path_factory.mktemp("pooled"))
+    release.prepare([*DAGS, *Path(__file__).parent.glob("dags/*.py")])
+    release.install(database.prepare(release))
+    yield release
+    release.remove()
+    cluster.core.delete_namespace(database.namespace(release))
+
+
+def test_a_dag_runs_through_pgbouncer_and_tls(pooled: Release) -> None:
     """The server admits nothing but TLS with a client's certificate; the password holds every special character."""
-    full.run("hello_pods")
-    pooler = until("PgBouncer", lambda: full.pods("pgbouncer"))
+    pooled.run("hello_pods")
+    pooler = until("PgBouncer", lambda: pooled.pods("pgbouncer"))
     addresses = {pod.status.pod_ip for pod in pooler}
-    clients = database.query(full, CLIENTS)
+    clients = database.query(pooled, CLIENTS)
     print(f"connections at the database: {clients}")
     assert clients
     assert {(address in addresses, ssl, certificate) for address, ssl, certificate, _ in clients} == {(True, "t", "t")}
     control_plane = ("api-server", "scheduler", "dag-processor", "triggerer")
-    assert all(s.restart_count == 0 for c in control_plane for p in full.pods(c) for s in p.status.container_statuses)
+    assert all(s.restart_count == 0 for c in control_plane for p in pooled.pods(c) for s in p.status.container_statuses)
 
 
-def test_a_task_reaches_neither_pgbouncer_nor_what_it_knows(full: Release) -> None:
-    targets = [(f"{full.name}-pgbouncer", 6432), (f"{full.name}-api-server", 8080)]
+def test_a_task_reaches_neither_pgbouncer_nor_what_it_knows(pooled: Release) -> None:
+    targets = [(f"{pooled.name}-pgbouncer", 6432), (f"{pooled.name}-api-server", 8080)]
     canary = database.PASSWORD[::-1]
-    tasks = full.run("look_for_secrets", {"reversed": [canary], "targets": targets})
-    assert full.api.xcom(tasks["search"])["found"] == []
-    assert full.api.xcom(tasks["reach"])["connects"] == {
-        f"{full.name}-pgbouncer:6432": False,
-        f"{full.name}-api-server:8080": True,
+    tasks = pooled.run("look_for_secrets", {"reversed": [canary], "targets": targets})
+    assert pooled.api.xcom(tasks["search"])["found"] == []
+    assert pooled.api.xcom(tasks["reach"])["connects"] == {
+        f"{pooled.name}-pgbouncer:6432": False,
+        f"{pooled.name}-api-server:8080": True,
     }

@@ -1,4 +1,4 @@
-"""A database of its own: TLS on both sides, a password full of special characters, and PgBouncer before it."""
+"""A database outside a release: TLS on both sides, a password full of special characters, and PgBouncer before it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def namespace(release: Release) -> str:
 
 
 def prepare(release: Release) -> dict[str, Any]:
-    """Start the database without waiting for it."""
+    """Start the database without waiting for it; the values of a release that uses it."""
     release.lab.load([image.ensure("pgbouncer").archive])
     where = namespace(release)
     release.cluster.ensure_namespace(where, RESTRICTED)

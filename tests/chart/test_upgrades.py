@@ -40,6 +40,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "resources of one component": ({"triggerer": {"resources": {"limits": {"memory": "2Gi"}}}}, {"triggerer"}),
     "the image": ({"image": {"tag": "3.3.1"}}, CONTROL_PLANE | {"bootstrap"}),
     "replicas": ({"apiServer": {"replicas": 3}}, set()),
+    "a scheduler at rest": ({"scheduler": {"replicas": 0}}, set()),
     "the database's image": ({"postgres": {"image": {"tag": "17.7"}}}, {"postgres"}),
 }
 

@@ -42,7 +42,12 @@ _PATHS = st.sampled_from(["/", "/team-a", "/team/a/"])
 _BUDGET = st.sampled_from([0, 1, 2, "50%"])
 _LABELS = st.dictionaries(_NAME, _NAME, max_size=2)
 _MOUNTED = {key: ALL_POD_OPTIONS[key] for key in ("volumes", "volumeMounts")}
-_ENTRIES = {"podTemplates": ["default", "highmem", "gpu"], "bundles": ["dags-folder", "team-a"], "egress": ["web"]}
+_ENTRIES = {
+    "podTemplates": ["default", "highmem", "gpu"],
+    "bundles": ["dags-folder", "team-a"],
+    "egress": ["web"],
+    "rules": ["AirflowSchedulerNotRunning"],
+}
 
 # The last part of a key's path -> what a user could mean by it; where null is among them, null is drawn as well.
 _TEXT = st.text("ab {}:#\"'\n%$", max_size=12)

@@ -30,6 +30,9 @@ CONNECTION_CHECK_MAX_COUNT: "0"
 {{- include "airfleet.remoteLogs.env" . | nindent 0 }}
 {{- if .part.bundles }}{{ include "airfleet.bundle.env" . | nindent 0 }}{{ end }}
 {{- include "airfleet.jwtEnv" . | nindent 0 }}
+{{- if and (eq .name "api-server") (eq .root.Values.auth.manager "keycloak") }}
+AIRFLOW__KEYCLOAK_AUTH_MANAGER__CLIENT_SECRET_CMD: cat /opt/airfleet/secrets/keycloak-client-secret
+{{- end }}
 {{- end -}}
 
 {{- /* Made by `airfleet secrets rotate jwt`: the id of the key that signs and, during a rotation, the file of accepted keys. */ -}}
@@ -115,5 +118,5 @@ metrics:
 {{- /* All of the configuration, as a map of sections. */ -}}
 {{- define "airfleet.config" -}}
 {{- $derived := merge (include "airfleet.derivedConfig" . | fromYaml) (include "airfleet.remoteLogs.config" . | fromYaml) -}}
-{{- toYaml (mergeOverwrite $derived (deepCopy .Values.config)) -}}
+{{- toYaml (mergeOverwrite $derived (include "airfleet.auth.config" . | fromYaml) (deepCopy .Values.config)) -}}
 {{- end -}}

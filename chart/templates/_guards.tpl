@@ -14,7 +14,8 @@ already refused unknown keys and wrong types. */ -}}
   (include "airfleet.guards.bundles" . | fromYamlArray)
   (include "airfleet.guards.edges" . | fromYamlArray)
   (include "airfleet.guards.logs" . | fromYamlArray)
-  (include "airfleet.guards.metrics" . | fromYamlArray) -}}
+  (include "airfleet.guards.metrics" . | fromYamlArray)
+  (include "airfleet.guards.auth" . | fromYamlArray) -}}
 {{- end -}}
 {{- if $errors -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $errors)) -}}
@@ -24,6 +25,7 @@ already refused unknown keys and wrong types. */ -}}
 {{- /* What the templates can't do without; Helm removes a key that is set to null. */ -}}
 {{- define "airfleet.guards.needed" -}}
 {{- range $path := list
+  "auth" "auth.manager" "auth.oidc" "auth.simple" "auth.keycloak"
   "image" "image.repository" "config" "keys" "database" "database.secretKey" "database.port" "database.secretKeys"
   "database.tls" "database.tls.ca" "database.tls.ca.key" "database.tls.client" "pgbouncer" "pgbouncer.image"
   "pgbouncer.image.repository" "pgbouncer.image.tag" "admin" "dags"

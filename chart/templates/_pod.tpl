@@ -76,7 +76,7 @@ afresh in every pod. */ -}}
 {{- define "airfleet.pod.annotations" -}}
 {{- $annotations := deepCopy (.cfg.annotations | default dict) -}}
 {{- if and (ne .part.airflow false) (ne .name "worker") -}}
-{{- $_ := set $annotations "airfleet/config-digest" (include "airfleet.configDigest" .root) -}}
+{{- $_ := set $annotations "airfleet/config-digest" (printf "%s%s" (include "airfleet.configDigest" .root) (.part.digest | default "")) -}}
 {{- end -}}
 {{- range $key, $value := $annotations -}}
 {{- if not (kindIs "invalid" $value) }}

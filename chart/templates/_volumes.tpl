@@ -111,5 +111,8 @@ log-credentials: {secret: {secretName: {{ $.root.Values.logs.remote.secretName }
 {{- $overlap := dict "name" (include "airfleet.name" (list .root "jwt-overlap")) "optional" true "items" (list (dict "key" "jwks.json" "path" "jwks.json")) -}}
 {{- $sources = append $sources (dict "secret" $overlap) -}}
 {{- end -}}
+{{- if eq .name "api-server" -}}
+{{- with include "airfleet.auth.secret" .root | fromYaml -}}{{- $sources = append $sources (dict "secret" .) -}}{{- end -}}
+{{- end -}}
 {{- toJson $sources -}}
 {{- end -}}

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 from chart_harness import strict
 from chart_harness.objects import Rendered
 from chart_harness.render import CHART, KUBERNETES, RefusedError, render
-from chart_harness.scenarios import MAINTENANCE
+from chart_harness.scenarios import HTTPS, KEYCLOAK, MAINTENANCE, OIDC
 from chart_harness.strategies import LEAVES, Leaf, blocks, value_of
 
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -70,6 +70,16 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "dags.bundles.*.kwargs": {"dags": {"bundles": {"x": {"classpath": "a.Bundle"}}}},
     "dags.bundles.*.refreshInterval": {"dags": {"bundles": {"x": {"path": "/x"}}}},
 }
+SIGN_IN = {
+    "oidc": ("fab", OIDC),
+    "simple": ("simple", {"users": {"ada": "admin"}, "secretName": "passwords"}),
+    "keycloak": ("keycloak", KEYCLOAK),
+}
+for way, (manager, options) in SIGN_IN.items():
+    for key in options:
+        others = {name: value for name, value in options.items() if name != key}
+        TOGETHER[f"auth.{way}.{key}"] = {"auth": {"manager": manager, way: others}, **HTTPS}
+    TOGETHER[f"auth.{way}"] = {"auth": {"manager": manager, way: options}, **HTTPS}
 
 
 def example(leaf: Leaf, default: Any) -> Any:

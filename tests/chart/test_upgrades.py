@@ -101,6 +101,7 @@ def test_nothing_that_can_not_be_changed_depends_on_values() -> None:
 
 
 OPTIONAL = (
+    "airflow-auth",
     "postgres",
     "pgbouncer",
     "execution-api",

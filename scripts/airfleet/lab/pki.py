@@ -33,8 +33,8 @@ def create(lab: LabRecord) -> None:
     """Write pki/ (certificates, keys, one kubeconfig per component) and the user's kubeconfig."""
     directory = lab.dir / "pki"
     directory.mkdir(mode=0o700, exist_ok=True)
-    ca = _authority(directory, "ca", f"airfleet-{lab.name}")
-    front = _authority(directory, "front-proxy-ca", f"airfleet-{lab.name}-front-proxy")
+    ca = authority(directory, "ca", f"airfleet-{lab.name}")
+    front = authority(directory, "front-proxy-ca", f"airfleet-{lab.name}-front-proxy")
     plan = lab.addresses
     control_plane = str(plan.node(1))
     api_names = [
@@ -42,9 +42,9 @@ def create(lab: LabRecord) -> None:
         *(f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")),
     ]
     api_addresses = ["127.0.0.1", control_plane, str(plan.kubernetes_service)]
-    _leaf(directory, "apiserver", ca, "kube-apiserver", names=api_names, addresses=api_addresses)
-    _leaf(directory, "apiserver-kubelet-client", ca, "kube-apiserver-kubelet-client", group="system:masters")
-    _leaf(directory, "front-proxy-client", front, "front-proxy-client")
+    leaf(directory, "apiserver", ca, "kube-apiserver", names=api_names, addresses=api_addresses)
+    leaf(directory, "apiserver-kubelet-client", ca, "kube-apiserver-kubelet-client", group="system:masters")
+    leaf(directory, "front-proxy-client", front, "front-proxy-client")
     _write_pair(directory, "service-accounts", _new_key())
 
     inside = f"https://{control_plane}:6443"
@@ -56,11 +56,11 @@ def create(lab: LabRecord) -> None:
         "agent": ("airfleet-agent", ""),
     }
     for name, (user, group) in users.items():
-        _leaf(directory, name, ca, user, group=group)
+        leaf(directory, name, ca, user, group=group)
         _write_kubeconfig(directory / f"{name}.kubeconfig", lab, directory, name, inside)
     for number, node in enumerate(lab.nodes, start=1):
-        _leaf(directory, node, ca, f"system:node:{node}", group="system:nodes")
-        _leaf(directory, f"{node}-serving", ca, f"system:node:{node}", names=[node], addresses=[str(plan.node(number))])
+        leaf(directory, node, ca, f"system:node:{node}", group="system:nodes")
+        leaf(directory, f"{node}-serving", ca, f"system:node:{node}", names=[node], addresses=[str(plan.node(number))])
         _write_kubeconfig(directory / f"{node}.kubeconfig", lab, directory, node, inside)
     _write_kubeconfig(lab.dir / "kubeconfig", lab, directory, "admin", f"https://127.0.0.1:{lab.port}")
 
@@ -71,7 +71,8 @@ def _new_key() -> EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def _authority(directory: Path, file: str, name: str) -> Authority:
+def authority(directory: Path, file: str, name: str) -> Authority:
+    """A new certificate authority; its pair is written as FILE.key and FILE.crt."""
     key = _new_key()
     certificate = _sign(name, "", key, None, [], [])
     _write(directory / f"{file}.key", _key_pem(key))
@@ -79,7 +80,7 @@ def _authority(directory: Path, file: str, name: str) -> Authority:
     return Authority(key, certificate)
 
 
-def _leaf(
+def leaf(
     directory: Path,
     file: str,
     ca: Authority,
@@ -89,7 +90,7 @@ def _leaf(
     names: Sequence[str] = (),
     addresses: Sequence[str] = (),
 ) -> None:
-    """One certificate: for a server if it has names or addresses, else for a client."""
+    """Write a pair that the authority has signed: for a server if it has names or addresses, else for a client."""
     key = _new_key()
     certificate = _sign(name, group, key, ca, names, addresses)
     _write(directory / f"{file}.key", _key_pem(key))

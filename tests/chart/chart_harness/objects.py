@@ -167,6 +167,7 @@ def ref_of(obj: Mapping[str, Any]) -> str:
 def _named(values: Any) -> Iterator[str]:
     """`Kind/name` for every place in the values where the user names an object."""
     kinds = {"secretName": "Secret", "existingClaim": "PersistentVolumeClaim", "claimName": "PersistentVolumeClaim"}
+    kinds |= {"configMap": "ConfigMap", "webserverConfig": "ConfigMap", "serviceAccountName": "ServiceAccount"}
     refs = {
         "serviceAccount": "ServiceAccount",
         "configMap": "ConfigMap",
@@ -176,7 +177,7 @@ def _named(values: Any) -> Iterator[str]:
     }
     for key, value in values.items() if isinstance(values, dict) else ():
         if isinstance(value, str):
-            kind = {**kinds, "configMap": "ConfigMap", "serviceAccountName": "ServiceAccount"}.get(key)
+            kind = kinds.get(key)
             yield from [f"{kind}/{value}"] if kind and value else []
         elif isinstance(value, dict):
             yield from [f"{refs[key]}/{value['name']}"] if key in refs and "name" in value else []

@@ -58,6 +58,20 @@ ALL_POD_OPTIONS: dict[str, Any] = {
     "securityContext": {"runAsUser": 50001},
 }
 
+OIDC: dict[str, Any] = {
+    "enabled": True,
+    "issuer": "https://login.example.com/realms/data",
+    "clientId": "airflow",
+    "secretName": "sso-client",
+    "roleMapping": {"data-platform": ["Admin"], "*": ["Viewer"]},
+}
+HTTPS = {"apiServer": {"baseUrl": "https://airflow.example.com"}}
+KEYCLOAK = {
+    "url": "https://login.example.com",
+    "realm": "data",
+    "clientId": "airflow",
+    "secretName": "keycloak-client",
+}
 COMPONENTS = ("apiServer", "scheduler", "dagProcessor", "triggerer", "bootstrap", "workers")
 MAINTENANCE = {"podCleanup": {"enabled": True}, "dbCleanup": {"enabled": True}}
 SCENARIOS: dict[str, dict[str, Any]] = {
@@ -109,6 +123,13 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "networkPolicies": {"database": {"cidrs": ["10.20.0.5/32"]}},
     },
     "no administrator": {"admin": {"create": False}},
+    "single sign-on": {"auth": {"oidc": OIDC}, **HTTPS},
+    "single sign-on and an administrator": {"auth": {"oidc": OIDC}, **HTTPS, "admin": {"create": True}},
+    "a webserver_config of one's own": {"auth": {"webserverConfig": "ldap"}},
+    "the simple auth manager": {
+        "auth": {"manager": "simple", "simple": {"users": {"ada": "admin", "bob": "viewer"}, "secretName": "passwords"}}
+    },
+    "the Keycloak auth manager": {"auth": {"manager": "keycloak", "keycloak": KEYCLOAK}},
     "persisted logs": {"logs": {"persistence": {"enabled": True, "storageClassName": "nfs", "size": "50Gi"}}},
     "logs on an existing claim": {"logs": {"persistence": {"enabled": True, "existingClaim": "shared-logs"}}},
     "logs in S3": {

@@ -101,6 +101,7 @@ MEANT: dict[str, st.SearchStrategy[Any]] = {
     "runbookBaseUrl": st.just("https://wiki.example/alerts"),
     "scrapers": st.lists(st.sampled_from(_PEERS), unique_by=str, max_size=2),
     "queues": st.one_of(st.none(), st.lists(_NAME, min_size=1, max_size=2, unique=True)),
+    "roleMapping": st.dictionaries(_NAME, st.lists(st.sampled_from(["Admin", "Viewer"]), min_size=1), max_size=2),
     "resources": _RESOURCES,
     "sidecars": st.dictionaries(_NAME.map("side-{}".format), st.just(SIDECAR), max_size=2),
     "podSecurityContext": st.sampled_from([{}, {"runAsUser": 1001, "fsGroup": 2000}, {"runAsUser": None}]),
@@ -109,6 +110,9 @@ MEANT: dict[str, st.SearchStrategy[Any]] = {
     "securityContext": st.sampled_from([{}, {"runAsUser": 1001}]),
     "secretKeys": st.sampled_from([{"password": "pw"}, {"password": "pw", "host": "host"}, {"user": "login"}]),
     "settings": st.sampled_from([{"pool_mode": "session", "default_pool_size": 3}, {"verbose": 1}]),
+    "issuer": st.just("https://login.example.com"),
+    "url": st.just("https://login.example.com"),
+    "users": st.dictionaries(_NAME, st.sampled_from(["viewer", "admin"]), max_size=2),
     "volumes": st.just(_MOUNTED["volumes"]),
 }
 # Null would take away what a rule asks for, and is the user's own doing; a bundle's one source is drawn by `path`.

@@ -8,7 +8,7 @@ from typing import Any
 from chart_harness import catalogue
 from chart_harness.objects import Rendered, ref_of
 from chart_harness.rules.registry import rule
-from chart_harness.rules.secrets import control_plane_secrets
+from chart_harness.rules.secrets import control_plane_secrets, makes_an_administrator
 
 OVER_TASKS = ("api-server", "scheduler", "pod-cleanup")
 Grant = tuple[str, str, str]  # resource, verb, name or "*"
@@ -21,7 +21,7 @@ def _grants(resource: str, verbs: str) -> set[Grant]:
 def expected(r: Rendered) -> dict[str, set[Grant]]:
     """ServiceAccount's component -> what it may do."""
     readable = control_plane_secrets(r)
-    if r.release.is_off("admin.create"):
+    if not makes_an_administrator(r):
         readable -= {r.release.value("admin.secretName") or f"{r.release.fullname}-admin"}
     return {
         "api-server": _grants("pods", "list") | _grants("pods/log", "get"),

@@ -37,6 +37,23 @@ OPTIONS = {
 _LEAKS = re.compile(r"(sql_alchemy_conn|fernet_key|secret_key|jwt_secret)(_cmd|_secret)?\s*=", re.IGNORECASE)
 
 
+def sign_in_secret(r: Rendered) -> tuple[str, set[str]]:
+    """The Secret that the API server signs people in with, and its keys; an empty name if there is none."""
+    manager = r.release.value("auth.manager") or "fab"
+    block = f"auth.{'oidc' if manager == 'fab' else manager}"
+    if manager == "fab" and not r.release.value("auth.oidc.enabled"):
+        return "", set()
+    users = {name for name, role in (r.release.value("auth.simple.users") or {}).items() if role}
+    return r.release.value(f"{block}.secretName"), users if manager == "simple" else {"client-secret"}
+
+
+def makes_an_administrator(r: Rendered) -> bool:
+    """Whether the bootstrap Job is to: for FAB only, and with single sign-on only if it is told to."""
+    told = r.release.value("admin.create")
+    without_oidc = not r.release.value("auth.oidc.enabled")
+    return (r.release.value("auth.manager") or "fab") == "fab" and (without_oidc if told is None else told)
+
+
 def control_plane_secrets(r: Rendered) -> set[str]:
     """The names of the Secrets that hold the control plane's keys."""
     return {
@@ -46,9 +63,10 @@ def control_plane_secrets(r: Rendered) -> set[str]:
 
 
 def held_secrets(r: Rendered) -> set[str]:
-    """Those, the one of both JWT secrets, and the one with the certificate that the database asks for."""
-    own = control_plane_secrets(r) | {f"{r.release.fullname}-jwt-overlap"}
-    return own | ({r.release.value("database.tls.client.secretName")} - {None, ""})
+    """Those, the one of both JWT secrets, the one that people sign in with, and the database's client certificate."""
+    more = {sign_in_secret(r)[0], r.release.value("database.tls.client.secretName")}
+    more.add(f"{r.release.fullname}-jwt-overlap")
+    return control_plane_secrets(r) | (more - {None, ""})
 
 
 def connection_keys(r: Rendered) -> set[str]:
@@ -82,6 +100,8 @@ def secrets_go_by_the_table(r: Rendered) -> Iterator[str]:
             found |= set(keys)
         allowed = TABLE[pod.component] - {"connection"} | client_keys(r, pod)
         allowed |= connection_keys(r) if "connection" in TABLE[pod.component] else set()
+        if pod.component == "api-server":
+            allowed |= sign_in_secret(r)[1]
         if found != allowed:
             yield f"{pod.owner} reads {sorted(found)}, the table says {sorted(allowed)}"
 

@@ -1,0 +1,178 @@
+"""Single sign-on with a real provider, behind a proxy that ends TLS: who comes in, as what, and how they leave."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import pytest
+
+from airfleet.kube import Cluster
+from airfleet.lab import Lab
+from airfleet.paths import project_root
+from lab_harness.identity import AIRFLOW, CLIENT, CLIENT_SECRET, IDP, ISSUER, Browser, Provider, is_form
+from lab_harness.release import Release, until
+from lab_harness.runbook import runbook
+
+CONNECTIONS, DAGS = "/api/v2/connections", "/api/v2/dags"
+
+
+@pytest.fixture(scope="module")
+def release(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """A release of its own: whoever tests the shared ones signs in with a password."""
+    return Release(lab, cluster, "sso", "sso", tmp_path_factory.mktemp("sso"))
+
+
+@pytest.fixture(scope="module")
+def provider(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """Keycloak, the proxy, and Airflow that trusts both."""
+    service = f"{release.name}-api-server.{release.namespace}"
+    provider = Provider(release.lab, release.cluster, tmp_path_factory.mktemp("idp"), service)
+    provider.start()
+    release.prepare([])
+    release.cluster.put_config_map(release.namespace, "authority", {"ca.crt": provider.certificate})
+    made = release.kubectl("create", "secret", "generic", "sso-client", f"--from-literal=client-secret={CLIENT_SECRET}")
+    assert made.code == 0, made.stderr
+    release.install(
+        {
+            "logs": {"persistence": {"enabled": False}},
+            "apiServer": {
+                "baseUrl": f"https://{AIRFLOW}",
+                "hostAliases": [{"ip": provider.address, "hostnames": [IDP]}],
+                "volumes": {"authority": {"configMap": {"name": "authority"}}},
+                "volumeMounts": {"/opt/authority": {"name": "authority", "readOnly": True}},
+                "env": {"REQUESTS_CA_BUNDLE": "/opt/authority/ca.crt"},
+            },
+            "scheduler": {"replicas": 0},
+            "dagProcessor": {"replicas": 0},
+            "triggerer": {"replicas": 0},
+            "auth": {
+                "oidc": {
+                    "enabled": True,
+                    "issuer": ISSUER,
+                    "clientId": CLIENT,
+                    "secretName": "sso-client",
+                    "roleMapping": {"platform": ["Admin"], "analysts": ["Viewer"]},
+                }
+            },
+        }
+    )
+    provider.wait("keycloak")
+    provider.wait("proxy")
+    with provider.reachable():
+        yield provider
+    release.remove()
+    release.cluster.core.delete_namespace(provider.namespace)
+
+
+def may(browser: Browser) -> dict[str, int]:
+    """What the API answers to reading DAGs (every role), and connections (not a Viewer's)."""
+    return {path: browser.api(path).status for path in (DAGS, CONNECTIONS)}
+
+
+NOBODY = {DAGS: HTTPStatus.UNAUTHORIZED, CONNECTIONS: HTTPStatus.UNAUTHORIZED}
+ADMIN = {DAGS: HTTPStatus.OK, CONNECTIONS: HTTPStatus.OK}
+VIEWER = {DAGS: HTTPStatus.OK, CONNECTIONS: HTTPStatus.FORBIDDEN}
+
+
+def test_a_group_is_a_role_from_the_first_login_on(provider: Provider) -> None:
+    ada, vic = provider.browser(), provider.browser()
+    assert may(ada) == NOBODY
+    assert ada.sign_in("ada").url.startswith(f"https://{AIRFLOW}/")
+    assert may(ada) == ADMIN
+    vic.sign_in("vic")
+    assert may(vic) == VIEWER
+
+
+def test_whoever_is_in_no_group_of_ours_does_not_come_in(provider: Provider) -> None:
+    eve = provider.browser()
+    assert eve.sign_in("eve").url.startswith(f"https://{AIRFLOW}/auth/login/")
+    assert may(eve) == NOBODY
+    assert eve.cookie("_token") is None
+    ada = provider.browser()
+    ada.sign_in("ada")
+    users = {user["username"] for user in ada.api("/auth/fab/v1/users").json()["users"]}
+    assert "eve" not in users  # and there is no administrator beside the provider's people
+    assert "admin" not in users
+
+
+def test_a_change_of_group_counts_from_the_next_login_on(provider: Provider) -> None:
+    vic = provider.browser()
+    vic.sign_in("vic")
+    assert may(vic) == VIEWER
+    try:
+        provider.put_into("vic", "platform")
+        again = provider.browser()
+        again.sign_in("vic")
+        assert may(again) == ADMIN
+        provider.put_into("vic", "strangers")
+        out = provider.browser()
+        out.sign_in("vic")
+        assert may(out) == NOBODY
+        # Who lost the last role has lost it in the sessions of before, too.
+        assert may(vic) == {DAGS: HTTPStatus.FORBIDDEN, CONNECTIONS: HTTPStatus.FORBIDDEN}
+    finally:
+        provider.put_into("vic", "analysts")
+
+
+def test_a_logout_ends_the_session_at_both(provider: Provider) -> None:
+    ada = provider.browser()
+    ada.sign_in("ada")
+    assert not is_form(ada.begin())  # signed in at both
+    token = ada.cookie("_token").value
+    left = ada.api("/api/v2/auth/logout")
+    assert (left.status, left.url.partition("?")[0]) == (HTTPStatus.OK, f"https://{AIRFLOW}/auth/login/")
+    assert may(ada) == NOBODY
+    assert is_form(ada.begin())  # the provider asks again
+    stolen = {"Authorization": f"Bearer {token}"}
+    assert provider.browser().api(DAGS, headers=stolen).status == HTTPStatus.FORBIDDEN
+
+
+def test_the_cookies_are_for_https_and_not_for_scripts(provider: Provider) -> None:
+    ada = provider.browser()
+    ada.sign_in("ada")
+    for name in ("_token", "session"):
+        cookie = ada.cookie(name)
+        assert cookie.secure
+        assert cookie.has_nonstandard_attr("HttpOnly")
+        assert cookie.get_nonstandard_attr("SameSite") == "Lax"
+
+
+def test_a_login_can_not_be_finished_by_another_browser(provider: Provider) -> None:
+    """The state belongs to the session that began, so nobody can be made to sign in as somebody else."""
+    ada, other = provider.browser(), provider.browser()
+    seen: list[str] = []
+    opener = ada.open
+
+    def spy(url: str, *args: object, **options: object) -> object:
+        seen.append(url)
+        return opener(url, *args, **options)  # type: ignore[arg-type]
+
+    ada.open = spy  # type: ignore[method-assign,assignment]
+    page = ada.sign_in("ada")
+    assert page.url.startswith(f"https://{AIRFLOW}/")
+    other.api("/auth/oauth-authorized/sso?code=stolen&state=stolen")
+    assert may(other) == NOBODY
+
+
+def test_the_client_secret_is_in_no_environment_and_no_config_map(release: Release, provider: Provider) -> None:
+    everything = release.kubectl("get", "configmaps,deployments,jobs,pods", "--output", "json").stdout
+    assert ISSUER in everything.replace("\\/", "/")
+    for text in (CLIENT_SECRET, base64.b64encode(CLIENT_SECRET.encode()).decode()):
+        assert text not in everything
+    (pod,) = release.pods("api-server")
+    environ = "cat /proc/[0-9]*/environ | tr '\\0' '\\n'"
+    seen = release.kubectl("exec", pod.metadata.name, "--container", "base", "--", "bash", "-c", environ).stdout
+    assert "AIRFLOW__CORE__FERNET_KEY_CMD" in seen
+    assert CLIENT_SECRET not in seen
+
+
+def test_break_glass_while_the_provider_is_away(release: Release, provider: Provider) -> None:
+    provider.scale("keycloak", 0)
+    try:
+        runbook("break-glass").run(release, CHART=str(project_root() / "chart"))
+    finally:
+        provider.scale("keycloak", 1)
+    ada = provider.browser()
+    until("the provider to sign people in again", lambda: is_form(ada.begin()), 60)

@@ -11,6 +11,7 @@ Two things are said here, once, for every key:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,7 +64,7 @@ class _Build:
 
     def key(self, key: Key, ref: str = "") -> dict[str, Any]:
         """One key's schema; `ref` is where the definition that has this key too says what it is."""
-        text = {"description": key.text} if key.text else {}
+        text = {"description": _brief(key.text)} if key.text else {}
         rules = key.rules
         if ref and not rules.says_what:
             return {**text, "$ref": ref}
@@ -126,6 +127,12 @@ def _kubernetes(values: ValuesFile) -> dict[str, dict[str, Any]]:
     }
 
 
+def _brief(text: str) -> str:
+    """What a key is, without the details: Helm keeps the schema in every release's Secret. The reference has it all."""
+    end = re.search(r"(?<=.{8})[.;:,] (?![^(]*\))", text)
+    return f"{text[: end.start()]}." if end else text
+
+
 def _nullable_entry(schema: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of a map may be null, which removes it (a definition says so itself: see `definition`)."""
     if "type" not in schema:
@@ -140,9 +147,8 @@ def _one_or_list(types: tuple[str, ...]) -> str | list[str]:
 
 
 def _compact(value: Any, indent: int = 0, width: int = 150) -> str:
-    flat = json.dumps(value, ensure_ascii=False)
+    flat = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if not isinstance(value, dict) or len(flat) + indent <= width:
         return flat
-    inner = " " * (indent + 1)
-    rows = (f"{inner}{json.dumps(k)}: {_compact(v, indent + 1, width)}" for k, v in value.items())
-    return "{\n" + ",\n".join(rows) + f"\n{' ' * indent}" + "}"
+    rows = (f"{json.dumps(k)}:{_compact(v, indent + 1, width)}" for k, v in value.items())
+    return "{\n" + ",\n".join(rows) + "\n}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from airfleet import console
@@ -20,9 +21,18 @@ LOCKS = ("requirements.lock", "requirements-test.lock")
 def venv() -> Path:
     """The Python of a virtual environment with the image's locked packages and pytest; made when asked for first.
 
-    It is kept in the cache under the digest of both locks. Needs Python 3.11, which uv downloads where it may.
+    Needs Python 3.11, which uv downloads where it may.
     """
     locks = [project_root() / "scripts" / "image" / name for name in LOCKS]
+    return locked_venv(locks, "a Python with the Airflow image's packages, for tests")
+
+
+def locked_venv(locks: Sequence[Path], what: str) -> Path:
+    """The Python of a virtual environment with what these locks list, kept in the cache under their digest.
+
+    `what` says what it is for, while it is made. The second lock is resolved on top of the first, so it can't move the
+    first one's versions.
+    """
     digest = hashlib.sha256(b"\0".join(lock.read_bytes() for lock in locks)).hexdigest()[:16]
     place = cache_dir() / "venvs" / digest
     python = place / "bin" / "python"
@@ -32,7 +42,8 @@ def venv() -> Path:
             return python
         shutil.rmtree(place, ignore_errors=True)
         try:
-            _make(place, locks)
+            with console.step(what):
+                _make(place, locks)
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
@@ -40,12 +51,10 @@ def venv() -> Path:
     return python
 
 
-def _make(place: Path, locks: list[Path]) -> None:
+def _make(place: Path, locks: Sequence[Path]) -> None:
     environment = uv_environment()
     interpreter = sys.executable if sys.version_info[:2] == (3, 11) else PYTHON
-    with console.step("a Python with the Airflow image's packages, for tests"):
-        run([uv(), "venv", "--quiet", "--python", interpreter, place], env=environment)
-        # One call per lock: the second is resolved on top of the first, so it cannot move the image's versions.
-        for lock in locks:
-            install = [str(uv()), "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
-            run([*install, "--python", str(place / "bin" / "python"), "--requirements", str(lock)], env=environment)
+    run([uv(), "venv", "--quiet", "--python", interpreter, place], env=environment)
+    for lock in locks:
+        install = [str(uv()), "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
+        run([*install, "--python", str(place / "bin" / "python"), "--requirements", str(lock)], env=environment)

@@ -10,16 +10,18 @@ import tempfile
 from pathlib import Path
 
 from airfleet.helm import run_helm
+from airfleet.supply.compact import compact
 
 
 def package(chart: Path, folder: Path) -> Path:
     """Write NAME-VERSION.tgz of a chart into a folder and return its path.
 
-    `helm package` decides what is in it (.helmignore) and checks it; times, owners, modes and the order of files are
-    taken out. Raises AirfleetError if Helm refuses the chart.
+    It holds the compact chart. `helm package` decides which files are in it (.helmignore) and checks it; times, owners,
+    modes and the order of files are taken out. Raises AirfleetError if Helm refuses the chart.
     """
     with tempfile.TemporaryDirectory(prefix="airfleet-package-") as scratch:
-        run_helm(["package", chart, "--destination", scratch])
+        compact(chart, Path(scratch) / "chart")
+        run_helm(["package", Path(scratch) / "chart", "--destination", scratch])
         (built,) = Path(scratch).glob("*.tgz")
         content = normalised(built.read_bytes())
     folder.mkdir(parents=True, exist_ok=True)

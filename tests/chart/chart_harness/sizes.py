@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import re
 from collections import Counter
 from pathlib import Path
@@ -47,11 +45,6 @@ def defines(text: str) -> dict[str, int]:
     ends = [*(m.start() for m in starts), len(text)][1:]
     bodies = {m[1]: text[m.start() : end] for m, end in zip(starts, ends, strict=True)}
     return {name: len(_until_end(body).splitlines()) for name, body in bodies.items()}
-
-
-def release_secret(release_json: str) -> int:
-    """Bytes of the Secret that Helm keeps for each revision, from `helm install --dry-run=client -o json`."""
-    return len(base64.b64encode(gzip.compress(release_json.encode())))
 
 
 def _until_end(body: str) -> str:

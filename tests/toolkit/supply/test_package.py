@@ -16,6 +16,7 @@ import pytest
 from airfleet.helm import run_helm, template
 from airfleet.lab import companions
 from airfleet.paths import project_root
+from airfleet.supply.compact import compact
 from airfleet.supply.package import digest, package
 
 
@@ -32,9 +33,10 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     assert digest(package(copy, tmp_path / "three")) != digest(one)
 
 
-def test_helm_renders_the_archive_as_it_renders_the_folder(tmp_path: Path) -> None:
+def test_helm_renders_the_archive_as_it_renders_the_compact_folder(tmp_path: Path) -> None:
     archive = package(project_root() / "chart", tmp_path)
-    assert template(archive, release="a") == template(project_root() / "chart", release="a")
+    compact(project_root() / "chart", tmp_path / "chart")
+    assert template(archive, release="a") == template(tmp_path / "chart", release="a")
 
 
 @pytest.fixture(scope="module")

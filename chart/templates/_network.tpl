@@ -140,7 +140,7 @@ database. */ -}}
 {{- range $cidr := index . 2 }}
 - ipBlock:
     cidr: {{ $cidr | quote }}
-    {{- /* Kubernetes refuses an exception that does not lie within its block. */}}
+    {{- /* Kubernetes refuses an exception that does not lie within its block. */ -}}
     {{- $within := list }}
     {{- range $except }}{{ if include "airfleet.contains" (list $cidr .) }}{{ $within = append $within . }}{{ end }}{{ end }}
     {{- with $within }}

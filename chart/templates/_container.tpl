@@ -13,6 +13,7 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{- with include "airfleet.envList" (include "airfleet.pod.env" . | fromYaml) }}
 env: {{- . | trim | nindent 2 }}
 {{- end }}
+{{- include "airfleet.pod.envFrom" . }}
 {{- with .part.ports }}
 ports:
   {{- range $name, $port := . }}
@@ -29,8 +30,25 @@ ports:
 lifecycle: {{- toYaml . | nindent 2 }}
 {{- end }}
 resources: {{- toYaml .cfg.resources | nindent 2 }}
-securityContext: {{- toYaml .cfg.securityContext | nindent 2 }}
+securityContext: {{- include "airfleet.securityContext" (list .root .cfg.securityContext) | nindent 2 }}
 volumeMounts: {{- include "airfleet.pod.volumeMounts" . | trim | nindent 2 }}
+{{- end -}}
+
+{{- define "airfleet.pod.envFrom" -}}
+{{- $sources := list -}}
+{{- range $name, $source := .cfg.envFrom -}}{{- if $source -}}{{- $sources = append $sources $source -}}{{- end -}}{{- end -}}
+{{- with $sources }}
+envFrom: {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{- /* (list $root context) -> a security context; OpenShift fills in who it runs as. */ -}}
+{{- define "airfleet.securityContext" -}}
+{{- $context := index . 1 | default dict -}}
+{{- if (index . 0).Values.openshift -}}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" "fsGroupChangePolicy" "supplementalGroups" -}}
+{{- end -}}
+{{- toYaml $context -}}
 {{- end -}}
 
 {{- define "airfleet.pod.env" -}}
@@ -67,7 +85,8 @@ last, since it may need their network or the password that one of them fetches. 
 {{- define "airfleet.pod.extraContainer" -}}
 {{- $cfg := (index . 0).cfg -}}
 {{- $own := deepCopy (index . 2) -}}
-{{- $context := mergeOverwrite (deepCopy $cfg.securityContext) ($own.securityContext | default dict) -}}
+{{- $context := include "airfleet.securityContext" (list (index . 0).root $cfg.securityContext) | fromYaml -}}
+{{- $context = mergeOverwrite $context ($own.securityContext | default dict) -}}
 {{- toYaml (mergeOverwrite $own (dict "name" (index . 1) "securityContext" $context) (index . 3)) -}}
 {{- end -}}
 
@@ -78,6 +97,6 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 command: [python, /opt/airfleet/boot/airfleet_wait_for_migrations.py]
 env: {{- include "airfleet.envList" (include "airfleet.pod.env" . | fromYaml) | trim | nindent 2 }}
 resources: {{- toYaml .root.Values.bootstrap.waitForMigrations.resources | nindent 2 }}
-securityContext: {{- toYaml .cfg.securityContext | nindent 2 }}
+securityContext: {{- include "airfleet.securityContext" (list .root .cfg.securityContext) | nindent 2 }}
 volumeMounts: {{- include "airfleet.pod.volumeMounts" (set (omit . "part") "part" (omit .part "token")) | trim | nindent 2 }}
 {{- end -}}

@@ -33,6 +33,7 @@ CONNECTION_CHECK_MAX_COUNT: "0"
 {{- if and (eq .name "api-server") (eq .root.Values.auth.manager "keycloak") }}
 AIRFLOW__KEYCLOAK_AUTH_MANAGER__CLIENT_SECRET_CMD: cat /opt/airfleet/secrets/keycloak-client-secret
 {{- end }}
+{{- include "airfleet.outsideEnv" .root | nindent 0 }}
 {{- end -}}
 
 {{- /* Made by `airfleet secrets rotate jwt`: the id of the key that signs and, during a rotation, the file of accepted keys. */ -}}

@@ -11,6 +11,7 @@ already refused unknown keys and wrong types. */ -}}
   (include "airfleet.guards.config" . | fromYamlArray)
   (include "airfleet.guards.queues" . | fromYamlArray)
   (include "airfleet.guards.podTemplates" . | fromYamlArray)
+  (include "airfleet.guards.pods" . | fromYamlArray)
   (include "airfleet.guards.bundles" . | fromYamlArray)
   (include "airfleet.guards.edges" . | fromYamlArray)
   (include "airfleet.guards.logs" . | fromYamlArray)
@@ -33,7 +34,7 @@ already refused unknown keys and wrong types. */ -}}
   "logs.remote.azure" "logs.remote.azure.container" "maintenance" "maintenance.podCleanup" "maintenance.dbCleanup"
   "maintenance.podCleanup.minutes" "maintenance.podCleanup.dryRun" "maintenance.podCleanup.schedule"
   "maintenance.dbCleanup.tables" "maintenance.dbCleanup.retentionDays" "maintenance.dbCleanup.batchSize"
-  "maintenance.dbCleanup.archive" "maintenance.dbCleanup.dryRun" "maintenance.dbCleanup.schedule"
+  "maintenance.dbCleanup.archive" "maintenance.dbCleanup.dryRun" "maintenance.dbCleanup.schedule" "caBundle" "caBundle.key" "proxy"
   "pod" "pod.tmpSizeLimit" "apiServer" "apiServer.workers" "executionApi" "executionApi.workers" "scheduler" "dagProcessor" "triggerer"
   "bootstrap" "bootstrap.backoffLimit" "bootstrap.waitForMigrations" "workers" "podTemplates"
   "postgres" "postgres.embedded" "postgres.image" "postgres.image.repository" "postgres.image.tag"

@@ -39,14 +39,37 @@
 - {{ printf "podTemplates.%s.egress.%s names no address and no pod, and Kubernetes takes that for all of them. Fix: set cidrs, podSelector or namespaceSelector." $name $rule | quote }}
 {{- end -}}
 {{- end -}}
+{{- $account := (get $root.Values.podTemplates $name).serviceAccount | default dict -}}
+{{- if and $account.create $account.name }}
+- {{ printf "podTemplates.%s.serviceAccount has both create and name: one that the chart makes is named after the template. Fix: set one of them." $name | quote }}
+{{- end -}}
 {{- $object := printf "%s-%s" (include "airfleet.name" (list $root "worker")) $name -}}
-{{- if and (kindIs "map" $cfg.egress) (gt (len $object) 63) }}
+{{- if and (or (kindIs "map" $cfg.egress) ($cfg.serviceAccount | default dict).create) (gt (len $object) 63) }}
 - {{ printf "podTemplates.%s has objects of its own, and their name %s has %d characters of 63. Fix: give it a shorter name, or set fullnameOverride." $name $object (len $object) | quote }}
 {{- end -}}
 {{- $logs := $root.Values.logs.persistence -}}
 {{- $elsewhere := ne ($cfg.namespace | default $root.Release.Namespace) $root.Release.Namespace -}}
 {{- if and $elsewhere $logs.enabled (not $logs.existingClaim) }}
 - {{ printf "podTemplates.%s runs in the namespace %s, and logs.persistence makes a claim in the release's: a pod mounts claims of its own namespace only. Fix: ship logs, or set logs.persistence.existingClaim to a claim that both namespaces have." $name $cfg.namespace | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "airfleet.guards.pods" -}}
+{{- if and .Values.caBundle.configMap .Values.caBundle.secret }}
+- "caBundle names both a configMap and a secret, and there is one file of certificates. Fix: unset one of them."
+{{- end -}}
+{{- $namespaces := concat (list .Release.Namespace) (include "airfleet.namespaces" (list . "worker") | fromYamlArray) -}}
+{{- $refused := list "APIService" "CSIDriver" "ClusterRole" "ClusterRoleBinding" "CustomResourceDefinition" "IngressClass" "MutatingWebhookConfiguration" "Namespace" "Node" "PersistentVolume" "PriorityClass" "RuntimeClass" "Secret" "StorageClass" "ValidatingAdmissionPolicy" "ValidatingAdmissionPolicyBinding" "ValidatingWebhookConfiguration" -}}
+{{- range $name, $object := .Values.extraObjects -}}
+{{- if $object -}}
+{{- if not (and $object.apiVersion $object.kind) }}
+- {{ printf "extraObjects.%s has no apiVersion or no kind. Fix: write the object as for `kubectl apply`." $name | quote }}
+{{- else if has $object.kind $refused }}
+- {{ printf "extraObjects.%s is a %s: a release holds what belongs to its namespace, and no Secret, whose values Helm would store. Fix: apply it by itself." $name $object.kind | quote }}
+{{- else if not (has (($object.metadata | default dict).namespace | default $.Release.Namespace) $namespaces) }}
+- {{ printf "extraObjects.%s is for the namespace %s, in which nothing of this release runs. Fix: use one of %s." $name $object.metadata.namespace (uniq $namespaces | join ", ") | quote }}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -12,7 +12,7 @@ The context is always a dictionary of
           validatesTokens     true if it checks the signature of tokens
           volumes             volume name -> source;  volumeMounts  mount path -> mount
           token               true if it talks to the Kubernetes API: its container gets a token, no other one does
-          serviceAccount      the account's component, if it is not `name`
+          serviceAccountName  an account that is not the component's;  serviceAccount  the account's component, if it is not `name`
           waitForMigrations   true if it must not start before the database is ready for its image
           airflow             false if the container is not Airflow
           database            "direct" if it connects to the database itself, whatever stands before it
@@ -35,14 +35,14 @@ may stand for one of the chart's own. */ -}}
 {{- $base := index . 0 -}}
 {{- $own := index . 1 -}}
 {{- $merged := mergeOverwrite (deepCopy $base) (deepCopy $own) -}}
-{{- range $option := list "env" "volumes" "volumeMounts" -}}
+{{- range $option := list "env" "envFrom" "volumes" "volumeMounts" -}}
 {{- $entries := dict -}}
 {{- range list $base $own -}}
 {{- range $name, $entry := get . $option | default dict -}}{{- $_ := set $entries $name $entry -}}{{- end -}}
 {{- end -}}
 {{- $_ := set $merged $option $entries -}}
 {{- end -}}
-{{- range $option, $value := omit $merged "env" "volumes" "volumeMounts" -}}
+{{- range $option, $value := omit $merged "env" "envFrom" "volumes" "volumeMounts" -}}
 {{- if kindIs "map" $value -}}
 {{- range $key, $entry := $value -}}
 {{- if kindIs "invalid" $entry -}}{{- $_ := unset $value $key -}}{{- end -}}
@@ -93,7 +93,7 @@ afresh in every pod. */ -}}
 
 {{- define "airfleet.pod.spec" -}}
 {{- $cfg := .cfg -}}
-serviceAccountName: {{ $cfg.serviceAccountName | default (include "airfleet.accountName" (list .root (.part.serviceAccount | default .name))) }}
+serviceAccountName: {{ .part.serviceAccountName | default (include "airfleet.accountName" (list .root (.part.serviceAccount | default .name))) }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .part.restartPolicy }}
@@ -125,7 +125,7 @@ topologySpreadConstraints:
   - {{ toYaml (merge (deepCopy .) $selector) | indent 4 | trim }}
   {{- end }}
 {{- end }}
-securityContext: {{- toYaml $cfg.podSecurityContext | nindent 2 }}
+securityContext: {{- include "airfleet.securityContext" (list .root $cfg.podSecurityContext) | nindent 2 }}
 {{- with include "airfleet.pod.initContainers" . }}
 initContainers: {{- . | trim | nindent 2 }}
 {{- end }}

@@ -23,6 +23,9 @@
 {{- end }}
 {{- if ne .part.airflow false }}
 /opt/airfleet/boot: {name: boot, readOnly: true}
+{{- if include "airfleet.caSource" .root }}
+/opt/airfleet/ca: {name: ca, readOnly: true}
+{{- end }}
 /opt/airfleet/config: {name: config, readOnly: true}
 /opt/airflow/logs: {name: logs}
 {{- if .part.secrets }}
@@ -71,6 +74,9 @@ service-account:
       - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
 {{- end }}
 {{- if ne .part.airflow false }}
+{{- with include "airfleet.caSource" .root }}
+ca: {{ . }}
+{{- end }}
 boot: {configMap: {name: {{ include "airfleet.name" (list .root "boot") }}, items: {{ include "airfleet.bootItems" (list .root .name) }}}}
 config: {configMap: {name: {{ include "airfleet.name" (list .root (ternary "worker-config" "config" (eq .name "worker"))) }}}}
 {{- if and .root.Values.logs.persistence.enabled .part.sharedLogs }}

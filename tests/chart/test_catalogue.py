@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.request import proxy_bypass_environment
 
 import pytest
 
@@ -92,6 +93,57 @@ def test_what_an_executor_is_told_stands_in_annotations() -> None:
     assert not [name for name in silent if name.startswith("airfleet/")]
 
 
+def test_a_template_has_an_account_of_its_own() -> None:
+    release = render(
+        {
+            "workers": {"serviceAccount": {"name": "tasks"}},
+            "podTemplates": {
+                "cloud": {"abstract": True, "serviceAccount": {"create": True, "annotations": {"role": "reader"}}},
+                "writer": {
+                    "extends": ["cloud"],
+                    "namespace": "w",
+                    "serviceAccount": {"annotations": {"role": "writer"}},
+                },
+                "reader": {"extends": ["cloud"]},
+                "other": {"serviceAccount": {"name": "mine"}},
+            },
+        }
+    )
+    accounts = {name: template(release, name).spec["serviceAccountName"] for name in ("writer", "reader", "other")}
+    assert accounts == {"writer": "airflow-worker-writer", "reader": "airflow-worker-reader", "other": "mine"}
+    assert template(release, "default").spec["serviceAccountName"] == "tasks"
+    writer = release.get("ServiceAccount/airflow-worker-writer")["metadata"]
+    assert (writer["annotations"], writer["namespace"]) == ({"role": "writer"}, "w")
+
+
+def test_extra_objects_are_taken_as_they_stand_and_labelled() -> None:
+    data = {"a": "{{ .Values }}"}
+    release = render({"extraObjects": {"own": {"apiVersion": "v1", "kind": "ConfigMap", "data": data}}})
+    own = release.get("ConfigMap/own")
+    assert own["data"] == data
+    assert own["metadata"]["namespace"] == "data"
+    assert own["metadata"]["labels"]["app.kubernetes.io/instance"] == "airflow"
+
+
+def test_what_is_inside_the_cluster_is_reached_without_the_proxy() -> None:
+    """By the standard library's own reading of the variables, with what Kubernetes puts in for the API's address."""
+    release = render({"proxy": {"https": "http://proxy:3128", "noProxy": [".corp"]}})
+    env = {e["name"]: e.get("value") for e in template(release, "default").spec["containers"][0]["env"]}
+    assert env["HTTPS_PROXY"] == env["https_proxy"] == "http://proxy:3128"
+    assert "HTTP_PROXY" not in env
+    direct = {"no": env["NO_PROXY"].replace("$(KUBERNETES_SERVICE_HOST)", "10.96.0.1")}
+    inside = [
+        "airflow-api-server.data.svc",
+        "airflow-api-server.data.svc:8080",
+        "10.96.0.1:443",
+        "localhost",
+        "git.corp",
+    ]
+    outside = ["pypi.org", "10.96.0.2", "svc.example.com"]
+    assert [host for host in inside if not proxy_bypass_environment(host, direct)] == []
+    assert [host for host in outside if proxy_bypass_environment(host, direct)] == []
+
+
 def test_what_tasks_need_is_in_their_namespace() -> None:
     release = one(gpu={"namespace": "team-gpu"})
     there = {
@@ -154,6 +206,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a claim in another namespace": (
         {"logs": {"persistence": {"enabled": True}}, "podTemplates": {"gpu": {"namespace": "x"}}},
         "podTemplates.gpu runs in the namespace x.*Fix: ",
+    ),
+    "an account that is made and exists": (
+        {"podTemplates": {"gpu": {"serviceAccount": {"create": True, "name": "x"}}}},
+        "podTemplates.gpu.serviceAccount has both create and name.*Fix: ",
+    ),
+    "two files of certificates": ({"caBundle": {"configMap": "a", "secret": "b"}}, "caBundle names both.*Fix: "),
+    "an extra ClusterRole": (
+        {"extraObjects": {"x": {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}}},
+        "extraObjects.x is a ClusterRole.*Fix: ",
+    ),
+    "an extra Secret": ({"extraObjects": {"x": {"apiVersion": "v1", "kind": "Secret"}}}, "extraObjects.x is a Secret"),
+    "an extra object without a kind": ({"extraObjects": {"x": {"data": {}}}}, "extraObjects.x has no apiVersion or no"),
+    "an extra object elsewhere": (
+        {"extraObjects": {"x": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "kube-system"}}}},
+        "extraObjects.x is for the namespace kube-system.*Fix: use one of data",
     ),
     "an option that the chart owns": (
         {"config": {"kubernetes_executor": {"namespace": "x"}}},

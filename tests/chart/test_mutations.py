@@ -22,6 +22,7 @@ VALUES: dict[str, dict[str, Any]] = {
     **{mutation.rule: EXPOSED for mutation in edges.MUTATIONS},
     "log_credentials_go_where_logs_do": SCENARIOS["logs in S3"],
     "a_digest_wins": {"image": {"digest": DIGEST}},
+    "openshift_says_who_pods_run_as": {"openshift": True},
     "a_templates_own_way_out_is_all_it_has": {
         "podTemplates": {"web": {"egress": {"web": {"cidrs": ["0.0.0.0/0"], "ports": [443]}}}}
     },

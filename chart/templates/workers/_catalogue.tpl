@@ -56,6 +56,13 @@ that is reached by two ways counts once, at its first place: it does not undo wh
 {{- $namespaces | uniq | sortAlpha | toYaml -}}
 {{- end -}}
 
+{{- /* (list $root name cfg) -> the account of the template's pods; nothing if it is the workers' own. */ -}}
+{{- define "airfleet.podTemplate.account" -}}
+{{- with (index . 2).serviceAccount -}}
+{{- if .create -}}{{ printf "%s-%s" (include "airfleet.name" (list (index $ 0) "worker")) (index $ 1) }}{{- else -}}{{ .name }}{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* cfg -> annotations: what an executor is told to do about a pod that it lost. */ -}}
 {{- define "airfleet.podTemplate.policy" -}}
 {{- with .onClusterLost }}

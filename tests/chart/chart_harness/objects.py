@@ -124,6 +124,10 @@ class Rendered:
         """The objects of these kinds."""
         return [o for o in self.objects if o.get("kind") in kinds]
 
+    def users_own(self, obj: dict[str, Any]) -> bool:
+        """Whether the object is one of `extraObjects`."""
+        return bool((obj["metadata"].get("labels") or {}).get(COMPONENT) == "extra")
+
     def find(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         """The object `kind/name`, if there is one; in any namespace, or in this one."""
         found = (o for o in self.of(kind) if o["metadata"]["name"] == name)
@@ -174,10 +178,12 @@ def _named(values: Any) -> Iterator[str]:
         "configMapKeyRef": "ConfigMap",
         "secretKeyRef": "Secret",
         "secret": "Secret",
+        "configMapRef": "ConfigMap",
+        "secretRef": "Secret",
     }
     for key, value in values.items() if isinstance(values, dict) else ():
         if isinstance(value, str):
-            kind = kinds.get(key)
+            kind = {"configMap": "ConfigMap", "secret": "Secret", **kinds}.get(key)
             yield from [f"{kind}/{value}"] if kind and value else []
         elif isinstance(value, dict):
             yield from [f"{refs[key]}/{value['name']}"] if key in refs and "name" in value else []

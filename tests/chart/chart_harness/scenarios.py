@@ -12,6 +12,7 @@ from chart_harness.objects import Rendered
 from chart_harness.render import CHART, render
 
 PRESETS = {path.stem: path for path in sorted((CHART.parent / "values" / "presets").glob("*.yaml"))}
+EXAMPLES = sorted((CHART.parent / "values" / "pod-templates").glob("*.yaml"))
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 SIDECAR = {
     "image": "envoy:1.35",
@@ -30,6 +31,7 @@ ALL_POD_OPTIONS: dict[str, Any] = {
         "REGION": {"configMapKeyRef": {"name": "region", "key": "name"}},
         "POD_IP": {"fieldRef": {"fieldPath": "status.podIP"}},
     },
+    "envFrom": {"tokens": {"secretRef": {"name": "tokens"}}, "region": {"configMapRef": {"name": "region"}}},
     "volumes": {"scratch": {"emptyDir": {"sizeLimit": "1Gi"}}, "certs": {"configMap": {"name": "certs"}}},
     "volumeMounts": {"/scratch": {"name": "scratch"}, "/certs": {"name": "certs", "readOnly": True}},
     "initContainers": {"fetch": {**SIDECAR, "command": ["true"]}},
@@ -260,7 +262,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     },
     "no way out": {"networkPolicies": {"outbound": {"cidrs": []}, "dns": {"ports": [53]}}},
     "a task that uses the Kubernetes API": {
-        "podTemplates": {"operators": {"automountServiceAccountToken": True, "serviceAccountName": "pod-runner"}}
+        "podTemplates": {"operators": {"automountServiceAccountToken": True, "serviceAccount": {"name": "pod-runner"}}}
     },
     "templates that extend each other": {
         "workers": {"nodeSelector": {"pool": "tasks"}, "onClusterLost": "wait"},
@@ -301,6 +303,30 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         },
     },
     "no task in the release's namespace": {"workers": {"namespace": "tasks"}},
+    "OpenShift": {
+        "openshift": True,
+        "postgres": {"embedded": True},
+        "pod": {"podSecurityContext": {"supplementalGroups": [5]}, "sidecars": {"proxy": SIDECAR}},
+    },
+    "certificates and a proxy of the company": {
+        "caBundle": {"configMap": "trust", "key": "all.pem"},
+        "proxy": {"http": "http://proxy:3128", "https": "http://proxy:3128", "noProxy": [".corp", "10.0.0.0/8"]},
+    },
+    "certificates from a Secret": {"caBundle": {"secret": "trust"}, "proxy": {"https": "http://proxy:3128"}},
+    "objects of the user's own": {
+        "podTemplates": {"kpo": {"serviceAccount": {"create": True, "annotations": {"role": "kpo"}}}},
+        "extraObjects": {
+            "quota": {
+                "apiVersion": "v1",
+                "kind": "ResourceQuota",
+                "metadata": {"labels": {"team": "data"}},
+                "spec": {"hard": {"pods": "100"}},
+            },
+            "text": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own"}, "data": {"a": "{{ b }}"}},
+            "gone": None,
+        },
+    },
+    **{f"pod templates {path.stem}": yaml.safe_load(path.read_text()) for path in EXAMPLES},
     **{f"preset {name}": yaml.safe_load(path.read_text()) or {} for name, path in PRESETS.items()},
 }
 

@@ -42,6 +42,14 @@ MUTATIONS = [
         "pods_are_restricted", "a worker", worker(lambda pod: pod["spec"]["containers"][0].pop("securityContext"))
     ),
     Mutation(
+        "openshift_says_who_pods_run_as", "a uid", lambda r: scheduler(r)["securityContext"].update(runAsUser=50000)
+    ),
+    Mutation(
+        "openshift_says_who_pods_run_as",
+        "a worker's container",
+        worker(lambda pod: pod["spec"]["containers"][0]["securityContext"].update(runAsUser=50000)),
+    ),
+    Mutation(
         "root_file_systems_are_read_only",
         "writable",
         lambda r: base(r)["securityContext"].update(readOnlyRootFilesystem=False),

@@ -23,7 +23,7 @@ REQUIRED = (
 NAMESPACED = frozenset(
     {
         *("Deployment", "StatefulSet", "Job", "CronJob", "ConfigMap", "PersistentVolumeClaim"),
-        *("Service", "Ingress", "HTTPRoute", "NetworkPolicy", "ServiceAccount", "Role", "RoleBinding"),
+        *("ResourceQuota", "Service", "Ingress", "HTTPRoute", "NetworkPolicy", "ServiceAccount", "Role", "RoleBinding"),
         *("PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceMonitor", "PodMonitor", "PrometheusRule"),
     }
 )
@@ -46,7 +46,7 @@ def names_start_with_the_release(r: Rendered) -> Iterator[str]:
     """No two releases of a namespace fight over an object."""
     prefix = r.release.fullname
     for obj in r.objects:
-        if not obj["metadata"]["name"].startswith(f"{prefix}-"):
+        if not r.users_own(obj) and not obj["metadata"]["name"].startswith(f"{prefix}-"):
             yield f"{ref_of(obj)} does not start with {prefix}-"
 
 

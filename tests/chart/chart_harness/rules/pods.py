@@ -91,6 +91,17 @@ def _unrestricted(pod: dict[str, Any], own: dict[str, Any]) -> Iterator[str]:
 
 
 @rule
+def openshift_says_who_pods_run_as(r: Rendered) -> Iterator[str]:
+    """Its restricted constraint refuses a uid, gid or fsGroup that is not the namespace's."""
+    for pod in r.pods if r.release.value("openshift") else ():
+        places = [(pod.owner, pod.spec.get("securityContext") or {})]
+        places += [(place, container.get("securityContext") or {}) for place, container in pod.named()]
+        for place, context in places:
+            for field in {"runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"} & set(context):
+                yield f"{place}: {field} is {context[field]}"
+
+
+@rule
 def root_file_systems_are_read_only(r: Rendered) -> Iterator[str]:
     """No container can change its own image's files, and Airflow's have a /tmp to write to."""
     for pod in r.pods:

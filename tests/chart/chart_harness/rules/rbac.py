@@ -50,7 +50,8 @@ def rights_go_by_the_table(r: Rendered) -> Iterator[str]:
 
 
 def _grants_of(r: Rendered, account: str, namespace: str) -> set[Grant]:
-    bindings = [b for b in r.of("RoleBinding") if b["metadata"]["namespace"] == namespace]
+    here = [b for b in r.of("RoleBinding") if b["metadata"]["namespace"] == namespace]
+    bindings = [b for b in here if not r.users_own(b)]
     return {
         grant
         for binding in bindings

@@ -92,6 +92,23 @@ def test_without_a_list_nothing_is_checked(import_errors):
     assert import_errors({"anything": "queue='anything'"}) == {}
 
 
+def test_tasks_run_in_the_namespace_of_their_queue_and_their_logs_are_found_there(mounted_boot, tmp_path):
+    """By the executor's own code, on a DAG as the database holds it: mapped tasks and own overrides included."""
+    env = airflow_environment(tmp_path, AIRFLOW__CORE__EXECUTOR="KubernetesExecutor")
+    env |= {"PYTHONPATH": str(mounted_boot), "AIRFLOW__KUBERNETES_EXECUTOR__NAMESPACE": "home"}
+    env |= {"AIRFLEET_QUEUES": '["gpu"]', "AIRFLEET_NAMESPACES": '{"gpu": "team-gpu"}'}
+    script = str(Path(__file__).with_name("placed_dag.py"))
+    done = subprocess.run([sys.executable, script, script], env=env, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "home": ["home", "home", "data"],
+        "gpu": ["team-gpu", "team-gpu", "data"],
+        "mapped": ["team-gpu", "team-gpu", "data"],
+        "own": ["mine", "mine", "data"],
+        "labelled": ["team-gpu", "team-gpu", "x"],
+    }
+
+
 @pytest.mark.parametrize(
     ("executor", "configured", "expected"),
     [

@@ -12,6 +12,7 @@ from airfleet.errors import AirfleetError, ExitCode
 from airfleet.image.cli import app as image_app
 from airfleet.lab.cli import app as lab_app
 from airfleet.migrate.cli import migrate_fleet, migrate_values
+from airfleet.pod_templates.cli import app as pod_templates_app
 from airfleet.secrets.cli import app as secrets_app
 from airfleet.supply.cli import chart_app, images, sbom
 from airfleet.values.cli import app as values_app
@@ -29,6 +30,7 @@ app.add_typer(image_app, name="image")
 app.add_typer(values_app, name="values")
 app.add_typer(chart_app, name="chart")
 app.add_typer(secrets_app, name="secrets")
+app.add_typer(pod_templates_app, name="pod-template")
 
 
 app.command()(demo)

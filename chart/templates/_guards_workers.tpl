@@ -50,7 +50,7 @@
 {{- $logs := $root.Values.logs.persistence -}}
 {{- $elsewhere := ne ($cfg.namespace | default $root.Release.Namespace) $root.Release.Namespace -}}
 {{- if and $elsewhere $logs.enabled (not $logs.existingClaim) }}
-- {{ printf "podTemplates.%s runs in the namespace %s, and logs.persistence makes a claim in the release's: a pod mounts claims of its own namespace only. Fix: ship logs, or set logs.persistence.existingClaim to a claim that both namespaces have." $name $cfg.namespace | quote }}
+- {{ printf "podTemplates.%s runs in the namespace %s, and logs.persistence makes a claim in the release's. Fix: ship logs, or set logs.persistence.existingClaim to one that both namespaces have." $name $cfg.namespace | quote }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -60,13 +60,13 @@
 - "caBundle names both a configMap and a secret, and there is one file of certificates. Fix: unset one of them."
 {{- end -}}
 {{- $namespaces := concat (list .Release.Namespace) (include "airfleet.namespaces" (list . "worker") | fromYamlArray) -}}
-{{- $refused := list "APIService" "CSIDriver" "ClusterRole" "ClusterRoleBinding" "CustomResourceDefinition" "IngressClass" "MutatingWebhookConfiguration" "Namespace" "Node" "PersistentVolume" "PriorityClass" "RuntimeClass" "Secret" "StorageClass" "ValidatingAdmissionPolicy" "ValidatingAdmissionPolicyBinding" "ValidatingWebhookConfiguration" -}}
+{{- $refused := "^(Cluster.+|.+Class|.+Definition|.+WebhookConfiguration|.+AdmissionPolicy(Binding)?|APIService|CSIDriver|Namespace|Node|PersistentVolume|Secret)$" -}}
 {{- range $name, $object := .Values.extraObjects -}}
 {{- if $object -}}
 {{- if not (and $object.apiVersion $object.kind) }}
 - {{ printf "extraObjects.%s has no apiVersion or no kind. Fix: write the object as for `kubectl apply`." $name | quote }}
-{{- else if has $object.kind $refused }}
-- {{ printf "extraObjects.%s is a %s: a release holds what belongs to its namespace, and no Secret, whose values Helm would store. Fix: apply it by itself." $name $object.kind | quote }}
+{{- else if regexMatch $refused $object.kind }}
+- {{ printf "extraObjects.%s is a %s: a release holds what is of its namespace, and no values of Secrets. Fix: apply it by itself." $name $object.kind | quote }}
 {{- else if not (has (($object.metadata | default dict).namespace | default $.Release.Namespace) $namespaces) }}
 - {{ printf "extraObjects.%s is for the namespace %s, in which nothing of this release runs. Fix: use one of %s." $name $object.metadata.namespace (uniq $namespaces | join ", ") | quote }}
 {{- end -}}

@@ -65,7 +65,7 @@ def test_null_removes_what_workers_and_others_gave() -> None:
 def test_an_abstract_template_is_no_file_and_claims_no_queue() -> None:
     release = one(base={"abstract": True}, gpu={"extends": ["base"]})
     assert set(release.get("ConfigMap/airflow-pod-templates")["data"]) == {"default.yaml", "highmem.yaml", "gpu.yaml"}
-    assert "base" not in str(release.pod("scheduler").spec["containers"][0]["env"])
+    assert "/base.yaml" not in str(release.pod("scheduler").spec["containers"][0]["env"])
 
 
 def test_neither_being_abstract_nor_queues_are_inherited() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ import yaml
 
 from chart_harness.objects import Rendered
 from chart_harness.render import CHART, RefusedError, render
+from chart_harness.rules import RULES
 from chart_harness.scenarios import HTTPS, KEYCLOAK, OIDC, rendered
 
+GUIDE = CHART.parent / "docs" / "guide" / "single-sign-on.md"
+BLOCKS = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
 PROGRAM = CHART / "files" / "auth" / "webserver_config.py"
 
 
@@ -100,3 +104,13 @@ def test_the_settings_of_the_values_are_those_that_the_program_reads() -> None:
     documented = yaml.safe_load((CHART / "values.yaml").read_text())["auth"]["oidc"]
     for key in documented.keys() - {"enabled", "secretName"}:
         assert f'"{key}"' in program
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_of_the_guide_renders_and_keeps_the_rules(block: str) -> None:
+    r = render(yaml.safe_load(block))
+    assert {name: list(rule(r)) for name, rule in RULES.items() if list(rule(r))} == {}
+
+
+def test_the_guide_has_a_block_for_each_provider_and_manager() -> None:
+    assert len(BLOCKS) == 8

@@ -7,10 +7,10 @@ AIRFLEET := $(VENV)/bin/airfleet
 LAB ?= airfleet
 NODES ?= 2
 
-.PHONY: help install demo test test-fast lint bench lab-up lab-down clean
+.PHONY: help install demo test test-fast lint bench bench-chart lab-up lab-down clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Fix: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -37,6 +37,9 @@ lint: $(VENV)/.installed ## Run ruff, mypy, yamllint and the checks of generated
 
 bench: $(VENV)/.installed ## Measure render time and task latency (docs/reference/compared-with-official.md)
 	$(VENV)/bin/python tests/run.py bench
+
+bench-chart: $(VENV)/.installed ## Print the chart's scorecard and write it to docs/reference/scorecard.md
+	$(VENV)/bin/python tests/bench/render.py --write
 
 lab-up: $(VENV)/.installed ## Start a Kubernetes on this machine (LAB=name NODES=2)
 	$(AIRFLEET) lab up --name $(LAB) --nodes $(NODES)

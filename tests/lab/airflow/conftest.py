@@ -25,10 +25,10 @@ LAB = os.environ.get("AIRFLEET_TEST_LAB", "test")
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """Two nodes, with the images loaded."""
+    """Three nodes, with the images loaded."""
     lab = Lab(LAB)
     if not lab.is_up():
-        lab.up(nodes=2)
+        lab.up(nodes=3)
     kind = os.environ.get("AIRFLEET_TEST_IMAGE", "airflow")
     lab.load([image.ensure(kind).archive, image.ensure("postgres").archive])
     yield lab

@@ -47,6 +47,7 @@ class Release:
     namespace: str
     folder: Path
     values: dict[str, Any] = field(default_factory=dict)
+    preset: str = "demo"
     _api: AirflowApi | None = None
 
     @property
@@ -72,7 +73,7 @@ class Release:
         """`helm upgrade --install --wait`, with these values on top of the last ones that were given."""
         if values is not None:
             self.values = dict(values)
-        files = [project_root() / "values" / "presets" / "demo.yaml"]
+        files = [project_root() / "values" / "presets" / f"{self.preset}.yaml"]
         for name, content in (("base", self.base_values()), ("extra", self.values)):
             file = self.folder / f"{name}.yaml"
             file.write_text(yaml.safe_dump(content))
@@ -124,7 +125,7 @@ class Release:
         return self._api
 
     def _connect(self) -> Any:
-        ready = (p for p in self.pods("api-server") if not p.metadata.deletion_timestamp)
+        ready = (p for p in self.pods("api-server") if not p.metadata.deletion_timestamp and _is_ready(p))
         return self.cluster.connection(self.namespace, next(ready).metadata.name, 8080)
 
     def start(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
@@ -158,3 +159,7 @@ class Release:
     def kubectl(self, *argv: str, stdin: str | None = None) -> Completed:
         """The lab's own kubectl, in the release's namespace."""
         return self.lab.kubectl("--namespace", self.namespace, *argv, stdin=stdin, check=False)
+
+
+def _is_ready(pod: Any) -> bool:
+    return any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or [])

@@ -81,12 +81,7 @@ class Installed:
             label_selector=self.selector("bootstrap"),
         ).items
         if not found:
-            raise AirfleetError(
-                f"there is no release {self.release} of the airfleet chart here",
-                where=f"{self.cluster.context}, namespace {self.namespace}",
-                why="its bootstrap Job was not found",
-                fix="look at --context, --namespace and --release; `helm upgrade` puts a deleted Job back",
-            )
+            raise self._absent("its bootstrap Job was not found")
         job = max(found, key=lambda job: job.metadata.creation_timestamp)
         env = {e.name: e.value for e in job.spec.template.spec.containers[0].env or []}
         told = json.loads(env.get("AIRFLEET_CREATE_SECRETS") or "[]")
@@ -165,7 +160,9 @@ class Installed:
     @cached_property
     def fullname(self) -> str:
         """The prefix of its objects' names."""
-        name = next(w.name for w in self.workloads() if w.component == "api-server")
+        name = next((w.name for w in self.workloads() if w.component == "api-server"), "")
+        if not name:
+            raise self._absent("its api-server was not found")
         return name.removesuffix("-api-server")
 
     def workloads(self) -> list[Workload]:
@@ -209,6 +206,14 @@ class Installed:
         text = (files("airfleet.secrets") / "remote" / f"{script}.py").read_text()
         argv = ["python", "-c", text]
         return self.cluster.execute(self.namespace, self.pod(*components), argv, line=line, timeout=timeout)
+
+    def _absent(self, why: str) -> AirfleetError:
+        return AirfleetError(
+            f"there is no release {self.release} of the airfleet chart here",
+            where=f"{self.cluster.context}, namespace {self.namespace}",
+            why=why,
+            fix="look at --context, --namespace and --release; `helm upgrade` puts back what was deleted",
+        )
 
     def _put(self, purpose: str, method: Any, *args: Any) -> None:
         self.cluster.call(purpose, method, *args, field_manager=MANAGER)

@@ -55,10 +55,11 @@ def test_null_takes_an_option_away_and_is_asked_about_elsewhere(tmp_path: Path) 
     file = tmp_path / "values.yaml"
     file.write_text(
         "executor: KubernetesExecutor\ndata: {metadataSecretName: x}\n"
-        "config: {core: {auth_manager: null}}\nscheduler: {terminationGracePeriodSeconds: null}\nlabels: null\n"
+        "config: {scheduler: {enable_health_check: null}}\nlabels: null\n"
+        "scheduler: {terminationGracePeriodSeconds: null}\n"
     )
     conversion = convert([file])
-    assert conversion.values["config"] == {"core": {"auth_manager": None}}
+    assert conversion.values["config"] == {"scheduler": {"enable_health_check": None}}
     assert [f.key for f in conversion.of(Status.HUMAN)] == ["scheduler.terminationGracePeriodSeconds"]
 
 

@@ -7,7 +7,7 @@
 {{- end }}
 {{- with .Values.proxy }}
 {{- if or .http .https }}
-{{- /* The Kubernetes API is known by its address, which Kubernetes puts in here. */}}
+{{- /* The Kubernetes API is known by its address, which Kubernetes puts in here. */ -}}
 {{- $direct := concat (list "localhost" "127.0.0.1" "::1" ".svc" ".cluster.local" "$(KUBERNETES_SERVICE_HOST)") (.noProxy | default list) | join "," }}
 {{- range $name, $value := dict "http_proxy" .http "https_proxy" .https "no_proxy" $direct }}
 {{- with $value }}

@@ -86,14 +86,15 @@ def test_tags_stay_while_the_inputs_do_and_change_with_each_of_them(
         (copy / name).write_text(original)
         return changed
 
-    assert changed_by("base.packages") == set(KINDS)
+    assert changed_by("base.packages") == set(KINDS) - {"pgbouncer"}
     assert changed_by("requirements.lock") == {"airflow", "airflow-stock"}
     assert changed_by("postgres-entrypoint") == {"postgres"}
+    assert changed_by("prepare-pgbouncer") == {"pgbouncer"}
     assert changed_by("requirements-test.lock") == set()
 
 
 def test_every_file_that_goes_into_an_image_gives_it_another_tag() -> None:
-    hashed = {*recipe._BASE_INPUTS, *recipe._AIRFLOW_INPUTS, *recipe._POSTGRES_INPUTS}
+    hashed = {*recipe._BASE_INPUTS, *recipe._AIRFLOW_INPUTS, *recipe._POSTGRES_INPUTS, *recipe._PGBOUNCER_INPUTS}
     not_in_an_image = {
         "Dockerfile",
         ".dockerignore",

@@ -31,13 +31,17 @@ def up(
     nodes: Annotated[int, typer.Option(help="Number of nodes; 0 gives an API server alone.")] = 2,
     port: Annotated[int | None, typer.Option(help="Port of the API server on 127.0.0.1 (default: a free one).")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the cluster.")] = 120,
+    add_ons: Annotated[list[str] | None, typer.Option("--with", help="Add-on, such as metrics-server.")] = None,
 ) -> None:
     """Bring a lab up. Prints the path of its kubeconfig; the first time, the programs are built."""
-    from airfleet.lab import Lab
+    from airfleet.lab import Lab, addons
 
     lab = Lab(name)
+    wanted = [addons.check(each) for each in add_ons or []]
     with _terminated_as_interrupt():
         lab.up(nodes=nodes, port=port, timeout=timeout, on_phase=_say_phase)
+        for each in wanted:
+            addons.install(lab, each)
     say(f"lab {name} is up: export KUBECONFIG={lab.kubeconfig}")
     print(lab.kubeconfig)
 

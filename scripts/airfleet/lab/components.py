@@ -106,6 +106,7 @@ def _controller_manager(node: Node) -> Daemon:
         f"--cluster-signing-key-file={node.pki('ca.key')}",
         f"--requestheader-client-ca-file={node.pki('front-proxy-ca.crt')}",
         f"--flex-volume-plugin-dir={PLUGINS}",
+        "--horizontal-pod-autoscaler-sync-period=5s",  # 15 seconds by default, which tests would wait for
         "--kube-api-qps=200",  # its default, 20, makes the start of its controllers take five seconds
         "--kube-api-burst=400",
     ]

@@ -36,6 +36,6 @@ def install(lab: Lab, name: str, *, timeout: int = 120) -> None:
     ready = _READY[check(name)]
     image = companions.image(name)
     lab.load([image.archive])
-    manifest = Template((MANIFESTS / f"{name}.yaml").read_text()).substitute(IMAGE=image.ref)
+    manifest = Template((MANIFESTS / "addons" / f"{name}.yaml").read_text()).substitute(IMAGE=image.ref)
     lab.kubectl("apply", "--server-side", "--filename", "-", stdin=manifest)
     lab.kubectl("wait", "--for=condition=Available", f"apiservice/{ready}", f"--timeout={timeout}s")

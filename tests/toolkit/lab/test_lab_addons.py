@@ -24,7 +24,7 @@ def test_an_unknown_add_on_is_refused_with_those_that_there_are(monkeypatch: pyt
 @pytest.mark.parametrize("name", addons.names())
 def test_an_add_on_runs_its_companion(name: str) -> None:
     assert companions.version(name).startswith("v")
-    text = Template((MANIFESTS / f"{name}.yaml").read_text()).substitute(IMAGE="docker.io/airfleet/x:v1")
+    text = Template((MANIFESTS / "addons" / f"{name}.yaml").read_text()).substitute(IMAGE="docker.io/airfleet/x:v1")
     (pod,) = (o["spec"]["template"]["spec"] for o in yaml.safe_load_all(text) if o["kind"] == "Deployment")
     assert [c["image"] for c in pod["containers"]] == ["docker.io/airfleet/x:v1"]
     assert pod["containers"][0]["imagePullPolicy"] == "Never"

@@ -1,7 +1,7 @@
 """The chart without what only its readers need, since Helm stores all of a chart in the Secret of every revision.
 
-Comments of templates, docstrings and comments of the boot files, and the descriptions of the schema go; what is
-rendered stays the same but for the boot files' own text.
+Comments of templates, comments, docstrings and annotations of Python, and the descriptions of the schema go; what is
+rendered stays the same but for the text of the programs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 # moved up, for the comment would have trimmed that as well.
 _COMMENT = re.compile(r"\{\{-\s*/\*(?:(?!\*/).)*\*/\s*-\}\}\n*", re.DOTALL)
 _YAML_COMMENT = re.compile(r"^\s*# .*\n", re.MULTILINE)
-_NOTE = "# Comments are left out here: the project has them in chart/files/boot.\n"
+_NOTE = "# Comments are left out here: the project has them in chart/files.\n"
 
 
 def compact(chart: Path, target: Path) -> None:
@@ -27,23 +27,43 @@ def compact(chart: Path, target: Path) -> None:
         if path.is_file():
             bare = _YAML_COMMENT.sub("", _COMMENT.sub("", path.read_text(encoding="utf-8")))
             path.write_text(bare, encoding="utf-8")
-    for path in sorted((target / "files" / "boot").glob("*.py")):
+    for path in sorted((target / "files").rglob("*.py")):
         path.write_text(_NOTE + without_comments(path.read_text(encoding="utf-8")), encoding="utf-8")
     schema = target / "values.schema.json"
     if schema.is_file():
         described = json.loads(schema.read_text(encoding="utf-8"))
-        schema.write_text(json.dumps(without_descriptions(described), separators=(",", ":")), encoding="utf-8")
+        schema.write_text(aligned(without_descriptions(described)), encoding="utf-8")
 
 
 def without_comments(source: str) -> str:
-    """A Python program without comments and docstrings. Raises SyntaxError if it is none."""
+    """A Python program without comments, docstrings and functions' annotations, which nothing reads at run time, and
+    with little indentation. Raises SyntaxError if it is none."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif not isinstance(node, ast.Module | ast.ClassDef):
             continue
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    wide = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    narrow = re.sub(r"^(?: {4})+", lambda indent: " " * (len(indent[0]) // 4), wide, flags=re.MULTILINE)
+    return narrow if ast.dump(ast.parse(narrow)) == ast.dump(ast.parse(wide)) else wide
+
+
+def aligned(value: Any, start: int = 0) -> str:
+    """JSON in which every key of an object begins at a multiple of three bytes. Helm stores the chart's files as base64
+    and compresses that: a repetition is one only if both begin alike."""
+    if not isinstance(value, dict):
+        return json.dumps(value, separators=(",", ":"))
+    text = "{"
+    for key, inner in value.items():
+        text += "," if len(text) > 1 else ""
+        text += " " * (-(start + len(text)) % 3) + json.dumps(key) + ":"
+        text += aligned(inner, start + len(text))
+    return text + "}"
 
 
 def without_descriptions(schema: Any) -> Any:

@@ -63,15 +63,8 @@ env:
 waitForMigrations: true
 ports: {http: 8080}
 # The first call builds the Execution API, which takes seconds: a server is ready when workers can use it.
-startupProbe:
-  httpGet: {{ toJson $get }}
-  periodSeconds: 2
-  timeoutSeconds: 10
-  failureThreshold: 150
-readinessProbe:
-  httpGet: {{ toJson $get }}
-  periodSeconds: 10
-  timeoutSeconds: 5
+startupProbe: {httpGet: {{ toJson $get }}, periodSeconds: 2, timeoutSeconds: 10, failureThreshold: 150}
+readinessProbe: {httpGet: {{ toJson $get }}, periodSeconds: 10, timeoutSeconds: 5}
 {{- end -}}
 
 {{- /* (list $root "api-server") -> the server's Service. */ -}}
@@ -93,10 +86,7 @@ spec:
 {{- define "airfleet.ingress" -}}
 {{- $o := index . 2 -}}
 {{- $name := include "airfleet.name" . -}}
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata:
-  {{- include "airfleet.metadata" (list (index . 0) (index . 1) $name) | nindent 2 }}
+{{ include "airfleet.head" (list "networking.k8s.io/v1" "Ingress" (index . 0) (index . 1) $name) }}
   {{- include "airfleet.annotations" $o.annotations | nindent 2 }}
 spec:
   {{- with $o.className }}
@@ -119,10 +109,7 @@ spec:
 {{- define "airfleet.httpRoute" -}}
 {{- $o := index . 2 -}}
 {{- $name := include "airfleet.name" . -}}
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata:
-  {{- include "airfleet.metadata" (list (index . 0) (index . 1) $name) | nindent 2 }}
+{{ include "airfleet.head" (list "gateway.networking.k8s.io/v1" "HTTPRoute" (index . 0) (index . 1) $name) }}
   {{- include "airfleet.annotations" $o.annotations | nindent 2 }}
 spec:
   parentRefs: {{- toYaml $o.parentRefs | nindent 4 }}

@@ -16,11 +16,19 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 }}
 {{- end -}}
 
-{{- /* (list $root component name), and a namespace if it is not the release's -> an object's metadata. */ -}}
+{{- /* (list $root component), a name if it is not the component's, and a namespace if it is not the release's -> an object's
+metadata. */ -}}
 {{- define "airfleet.metadata" -}}
 {{- $root := index . 0 -}}
-name: {{ index . 2 }}
+name: {{ if gt (len .) 2 }}{{ index . 2 }}{{ else }}{{ include "airfleet.name" . }}{{ end }}
 namespace: {{ if gt (len .) 3 }}{{ index . 3 }}{{ else }}{{ $root.Release.Namespace }}{{ end }}
 labels:
   {{- include "airfleet.labels" (list $root (index . 1)) | nindent 2 }}
+{{- end -}}
+
+{{- /* (list "apps/v1" "Deployment" ...), followed by what airfleet.metadata takes -> the beginning of an object. */ -}}
+{{- define "airfleet.head" -}}
+apiVersion: {{ index . 0 }}
+kind: {{ index . 1 }}
+metadata: {{- include "airfleet.metadata" (slice . 2) | nindent 2 }}
 {{- end -}}

@@ -13,9 +13,7 @@
 {{- range $limit := list "maxUnavailable" "minAvailable" -}}
 {{- $value := index $budget $limit -}}
 {{- if not (or (kindIs "invalid" $value) (and $single (eq (printf "%s %v" $limit $value) "maxUnavailable 1"))) -}}
-apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata: {{- include "airfleet.metadata" (list (index $ 0) (index $ 1) (include "airfleet.name" $)) | nindent 2 }}
+{{ include "airfleet.head" (list "policy/v1" "PodDisruptionBudget" (index $ 0) (index $ 1) (include "airfleet.name" $)) }}
 spec:
   {{ $limit }}: {{ include "airfleet.scalar" $value }}
   unhealthyPodEvictionPolicy: AlwaysAllow
@@ -29,9 +27,7 @@ spec:
 {{- define "airfleet.autoscaler" -}}
 {{- with (index . 2).autoscaling -}}
 {{- if .enabled -}}
-apiVersion: autoscaling/v2
-kind: HorizontalPodAutoscaler
-metadata: {{- include "airfleet.metadata" (list (index $ 0) (index $ 1) (include "airfleet.name" $)) | nindent 2 }}
+{{ include "airfleet.head" (list "autoscaling/v2" "HorizontalPodAutoscaler" (index $ 0) (index $ 1) (include "airfleet.name" $)) }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ include "airfleet.name" $ }}}
   minReplicas: {{ int (.minReplicas | default 2) }}

@@ -9,9 +9,7 @@
 {{- if kindIs "invalid" $context.cfg.topologySpreadConstraints -}}
 {{- $_ := set $context.cfg "topologySpreadConstraints" (include "airfleet.spread" . | fromYamlArray) -}}
 {{- end -}}
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{- include "airfleet.metadata" (list $root $name (include "airfleet.name" .)) | nindent 2 }}
+{{ include "airfleet.head" (list "apps/v1" "Deployment" $root $name (include "airfleet.name" .)) }}
 spec:
   {{- if not (or $scaled (kindIs "invalid" $context.cfg.replicas)) }}
   replicas: {{ int $context.cfg.replicas }}
@@ -32,9 +30,7 @@ spec:
 {{- $own := index . 2 -}}
 {{- if $own.enabled -}}
 {{- $context := merge (dict "root" $root "name" $name) (include "airfleet.context" . | fromYaml) -}}
-apiVersion: batch/v1
-kind: CronJob
-metadata: {{- include "airfleet.metadata" (list $root $name (include "airfleet.name" .)) | nindent 2 }}
+{{ include "airfleet.head" (list "batch/v1" "CronJob" $root $name (include "airfleet.name" .)) }}
 spec:
   schedule: {{ $own.schedule | quote }}
   concurrencyPolicy: Forbid

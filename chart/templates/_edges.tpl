@@ -70,10 +70,7 @@ readinessProbe: {httpGet: {{ toJson $get }}, periodSeconds: 10, timeoutSeconds: 
 {{- /* (list $root "api-server") -> the server's Service. */ -}}
 {{- define "airfleet.service" -}}
 {{- $service := (get (index . 0).Values (include "airfleet.valuesKey" (index . 1))).service | default dict -}}
-apiVersion: v1
-kind: Service
-metadata:
-  {{- include "airfleet.metadata" (append . (include "airfleet.name" .)) | nindent 2 }}
+{{ include "airfleet.head" (concat (list "v1" "Service") .) }}
   {{- include "airfleet.annotations" $service.annotations | nindent 2 }}
 spec:
   type: {{ $service.type | default "ClusterIP" }}

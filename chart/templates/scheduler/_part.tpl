@@ -14,4 +14,3 @@ startupProbe: {httpGet: {path: /health, port: health}, periodSeconds: 2, timeout
 readinessProbe: {httpGet: {path: /health, port: health}, periodSeconds: 15, timeoutSeconds: 5}
 livenessProbe: {httpGet: {path: /health, port: health}, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: 10}
 {{- end -}}
-{{- include "airfleet.deployment" (list . "scheduler") }}

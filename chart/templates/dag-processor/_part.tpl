@@ -13,4 +13,3 @@ env:
   {{- end }}
 {{- include "airfleet.heartbeatProbes" "DagProcessorJob" | nindent 0 }}
 {{- end -}}
-{{- include "airfleet.deployment" (list . "dag-processor") }}

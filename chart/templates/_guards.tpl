@@ -23,6 +23,13 @@ already refused unknown keys and wrong types. */ -}}
 {{- end -}}
 {{- end -}}
 
+{{- /* (list condition text) -> the refusal, if the condition holds. */ -}}
+{{- define "airfleet.refuse" -}}
+{{- if first . }}
+- {{ last . | quote }}
+{{- end -}}
+{{- end -}}
+
 {{- /* What the templates can't do without; Helm removes a key that is set to null. */ -}}
 {{- define "airfleet.guards.needed" -}}
 {{- range $path := list
@@ -44,25 +51,22 @@ already refused unknown keys and wrong types. */ -}}
   "metrics.alerts" "metrics.alerts.rules" "metrics.alerts.runbookBaseUrl" "metrics.dashboards" -}}
 {{- $parent := $.Values -}}
 {{- range splitList "." $path | initial -}}{{- $parent = get ($parent | default dict) . -}}{{- end -}}
-{{- if and (kindIs "map" $parent) (kindIs "invalid" (index $parent (splitList "." $path | last))) }}
-- {{ printf "%s is null, and templates need it. Fix: leave it out, which gives its default, or set it." $path | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and (kindIs "map" $parent) (kindIs "invalid" (index $parent (splitList "." $path | last))))
+  (printf "%s is null, and templates need it. Fix: leave it out, which gives its default, or set it." $path)) -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "airfleet.guards.names" -}}
 {{- $name := include "airfleet.fullname" . -}}
-{{- if gt (len $name) 40 }}
-- {{ printf "The release name %q has %d characters: object names are made from it and may have 63, so it may have 40. Fix: set fullnameOverride." $name (len $name) | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (gt (len $name) 40)
+  (printf "The release name %q has %d characters: object names are made from it and may have 63, so it may have 40. Fix: set fullnameOverride." $name (len $name))) -}}
 {{- end -}}
 
 {{- define "airfleet.guards.version" -}}
 {{- $tag := include "airfleet.imageTag" . -}}
 {{- $version := regexFind "^[0-9]+\\.[0-9]+\\.[0-9]+" $tag -}}
-{{- if and $version (not (semverCompare ">=3.3.0 <3.4.0" $version)) }}
-- {{ printf "image.tag %q is Airflow %s: this chart runs Airflow 3.3 (queues choose pod templates from 3.3.0 on). Fix: use an image of Airflow 3.3, such as tag %q." $tag $version .Chart.AppVersion | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and $version (not (semverCompare ">=3.3.0 <3.4.0" $version)))
+  (printf "image.tag %q is Airflow %s: this chart runs Airflow 3.3 (queues choose pod templates from 3.3.0 on). Fix: use an image of Airflow 3.3, such as tag %q." $tag $version .Chart.AppVersion)) -}}
 {{- end -}}
 
 {{- /* Section.option -> where it belongs instead. */ -}}
@@ -93,27 +97,23 @@ sdk.queue_to_coordinator: podTemplates.<name>.queues
 {{- define "airfleet.guards.config" -}}
 {{- range $path, $instead := include "airfleet.guards.reservedOptions" . | fromYaml -}}
 {{- $section := get $.Values.config (splitList "." $path | first) -}}
-{{- if and (kindIs "map" $section) (hasKey $section (splitList "." $path | last)) }}
-- {{ printf "config.%s may not be set: airflow.cfg is a ConfigMap, and the chart owns this option. Fix: use %s." $path $instead | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and (kindIs "map" $section) (hasKey $section (splitList "." $path | last)))
+  (printf "config.%s may not be set: airflow.cfg is a ConfigMap, and the chart owns this option. Fix: use %s." $path $instead)) -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "airfleet.guards.queues" -}}
-{{- if not (has "default" (include "airfleet.podTemplates" . | fromYamlArray)) }}
-- "podTemplates.default is missing or abstract: tasks that name no queue of another template use it. Fix: define it, if only as {}."
-{{- end -}}
+{{- include "airfleet.refuse" (list (not (has "default" (include "airfleet.podTemplates" . | fromYamlArray)))
+  "podTemplates.default is missing or abstract: tasks that name no queue of another template use it. Fix: define it, if only as {}.") -}}
 {{- $owners := dict -}}
 {{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
 {{- range $queue := (get $.Values.podTemplates $name).queues | default (list $name) -}}
-{{- if hasKey $owners $queue }}
-- {{ printf "The queue %q is claimed by podTemplates.%s and by podTemplates.%s: a queue has one pod template. Fix: leave it in one of them." $queue (get $owners $queue) $name | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (hasKey $owners $queue)
+  (printf "The queue %q is claimed by podTemplates.%s and by podTemplates.%s: a queue has one pod template. Fix: leave it in one of them." $queue (get $owners $queue) $name)) -}}
 {{- $_ := set $owners $queue $name -}}
 {{- end -}}
 {{- end -}}
 {{- $defaultQueue := get (.Values.config.operators | default dict) "default_queue" | default "default" -}}
-{{- if not (hasKey $owners $defaultQueue) }}
-- {{ printf "No pod template takes the queue %q, which tasks use that name none. Fix: add it to podTemplates.default.queues, or set config.operators.default_queue." $defaultQueue | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (not (hasKey $owners $defaultQueue))
+  (printf "No pod template takes the queue %q, which tasks use that name none. Fix: add it to podTemplates.default.queues, or set config.operators.default_queue." $defaultQueue)) -}}
 {{- end -}}

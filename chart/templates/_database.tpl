@@ -29,26 +29,23 @@ connection: {{ .Values.database.secretKey | quote }}
 {{- end -}}
 {{- end -}}
 
-{{- /* The Secret and ConfigMap of TLS, as sources of a projected volume; nothing if there is none. */ -}}
-{{- define "airfleet.database.tlsSources" -}}
-{{- with .Values.database.tls }}
+{{- /* {root, part} -> the Secret and ConfigMap of TLS as sources of a projected volume, for a pod that connects to the database
+itself; nothing if there is none. */ -}}
+{{- define "airfleet.database.podTlsSources" -}}
+{{- $pooled := and .root.Values.pgbouncer.enabled (ne .part.database "direct") -}}
+{{- if and (or .part.database (has "connection" (.part.secrets | default list))) (not $pooled) -}}
+{{- with .root.Values.database.tls }}
+{{- $ca := dict "key" .ca.key "path" "ca.crt" | list | toJson }}
 {{- with .ca.configMap }}
-- configMap: {name: {{ . | quote }}, items: [{key: {{ $.Values.database.tls.ca.key | quote }}, path: ca.crt}]}
+- configMap: {name: {{ . | quote }}, items: {{ $ca }}}
 {{- end }}
 {{- with .ca.secretName }}
-- secret: {name: {{ . | quote }}, items: [{key: {{ $.Values.database.tls.ca.key | quote }}, path: ca.crt}]}
+- secret: {name: {{ . | quote }}, items: {{ $ca }}}
 {{- end }}
 {{- with .client.secretName }}
 - secret: {name: {{ . | quote }}, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}
 {{- end }}
 {{- end }}
-{{- end -}}
-
-{{- /* {root, part} -> the same, for a pod that connects to the database itself. */ -}}
-{{- define "airfleet.database.podTlsSources" -}}
-{{- $pooled := and .root.Values.pgbouncer.enabled (ne .part.database "direct") -}}
-{{- if and (or .part.database (has "connection" (.part.secrets | default list))) (not $pooled) -}}
-{{- include "airfleet.database.tlsSources" .root -}}
 {{- end -}}
 {{- end -}}
 

@@ -4,19 +4,9 @@ already refused unknown keys and wrong types. */ -}}
 {{- $errors := include "airfleet.guards.needed" . | fromYamlArray -}}
 {{- if not $errors -}}{{- $errors = include "airfleet.guards.extends" . | fromYamlArray -}}{{- end -}}
 {{- if not $errors -}}
-{{- $errors = concat
-  (include "airfleet.guards.names" . | fromYamlArray)
-  (include "airfleet.guards.version" . | fromYamlArray)
-  (include "airfleet.guards.database" . | fromYamlArray)
-  (include "airfleet.guards.config" . | fromYamlArray)
-  (include "airfleet.guards.queues" . | fromYamlArray)
-  (include "airfleet.guards.podTemplates" . | fromYamlArray)
-  (include "airfleet.guards.pods" . | fromYamlArray)
-  (include "airfleet.guards.bundles" . | fromYamlArray)
-  (include "airfleet.guards.edges" . | fromYamlArray)
-  (include "airfleet.guards.logs" . | fromYamlArray)
-  (include "airfleet.guards.metrics" . | fromYamlArray)
-  (include "airfleet.guards.auth" . | fromYamlArray) -}}
+{{- range list "names" "version" "database" "config" "queues" "podTemplates" "pods" "bundles" "edges" "logs" "metrics" "auth" -}}
+{{- $errors = concat $errors (include (printf "airfleet.guards.%s" .) $ | fromYamlArray) -}}
+{{- end -}}
 {{- end -}}
 {{- if $errors -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $errors)) -}}

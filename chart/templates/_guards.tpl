@@ -22,27 +22,29 @@ already refused unknown keys and wrong types. */ -}}
 
 {{- /* What the templates can't do without; Helm removes a key that is set to null. */ -}}
 {{- define "airfleet.guards.needed" -}}
-{{- range $path := list
-  "auth" "auth.manager" "auth.oidc" "auth.simple" "auth.keycloak"
-  "image" "image.repository" "config" "keys" "database" "database.secretKey" "database.port" "database.secretKeys"
-  "database.tls" "database.tls.ca" "database.tls.ca.key" "database.tls.client" "pgbouncer" "pgbouncer.image"
-  "pgbouncer.image.repository" "pgbouncer.image.tag" "admin" "dags"
-  "logs" "logs.sizeLimit" "logs.persistence" "logs.persistence.size" "logs.remote" "logs.remote.s3" "logs.remote.s3.encrypt"
-  "logs.remote.azure" "logs.remote.azure.container" "maintenance" "maintenance.podCleanup" "maintenance.dbCleanup"
-  "maintenance.podCleanup.minutes" "maintenance.podCleanup.dryRun" "maintenance.podCleanup.schedule"
-  "maintenance.dbCleanup.tables" "maintenance.dbCleanup.retentionDays" "maintenance.dbCleanup.batchSize"
-  "maintenance.dbCleanup.archive" "maintenance.dbCleanup.dryRun" "maintenance.dbCleanup.schedule" "caBundle" "caBundle.key" "proxy"
-  "pod" "pod.tmpSizeLimit" "apiServer" "apiServer.workers" "executionApi" "executionApi.workers" "scheduler" "dagProcessor" "triggerer"
-  "bootstrap" "bootstrap.backoffLimit" "bootstrap.waitForMigrations" "workers" "podTemplates"
-  "postgres" "postgres.embedded" "postgres.image" "postgres.image.repository" "postgres.image.tag"
-  "postgres.storage" "postgres.storage.size" "networkPolicies" "networkPolicies.dns" "networkPolicies.kubernetesApi"
-  "networkPolicies.database" "networkPolicies.outbound" "metrics" "metrics.image"
-  "metrics.image.repository" "metrics.image.tag" "metrics.serviceMonitor" "metrics.serviceMonitor.interval"
-  "metrics.alerts" "metrics.alerts.rules" "metrics.alerts.runbookBaseUrl" "metrics.dashboards" -}}
-{{- $parent := $.Values -}}
-{{- range splitList "." $path | initial -}}{{- $parent = get ($parent | default dict) . -}}{{- end -}}
-{{- include "airfleet.refuse" (list (and (kindIs "map" $parent) (kindIs "invalid" (index $parent (splitList "." $path | last))))
-  (printf "%s is null, and templates need it. Fix: leave it out, which gives its default, or set it." $path)) -}}
+{{- range $block, $keys := dict
+  "" (list "auth image config keys database pgbouncer admin dags logs maintenance caBundle proxy pod apiServer"
+    "executionApi scheduler dagProcessor triggerer bootstrap workers podTemplates postgres networkPolicies"
+    "metrics" | join " ")
+  "auth" "manager oidc simple keycloak" "image" "repository" "database" "secretKey port secretKeys tls"
+  "database.tls" "ca client" "database.tls.ca" "key" "pgbouncer" "image" "pgbouncer.image" "repository tag"
+  "logs" "sizeLimit persistence remote" "logs.persistence" "size" "logs.remote" "s3 azure"
+  "logs.remote.s3" "encrypt" "logs.remote.azure" "container" "maintenance" "podCleanup dbCleanup"
+  "maintenance.podCleanup" "minutes dryRun schedule"
+  "maintenance.dbCleanup" "tables retentionDays batchSize archive dryRun schedule" "caBundle" "key"
+  "pod" "tmpSizeLimit" "apiServer" "workers" "executionApi" "workers"
+  "bootstrap" "backoffLimit waitForMigrations" "postgres" "embedded image storage"
+  "postgres.image" "repository tag" "postgres.storage" "size"
+  "networkPolicies" "dns kubernetesApi database outbound" "metrics" "image serviceMonitor alerts dashboards"
+  "metrics.image" "repository tag" "metrics.serviceMonitor" "interval"
+  "metrics.alerts" "rules runbookBaseUrl" -}}
+{{- $path := splitList "." $block | compact -}}
+{{- $values := $.Values -}}
+{{- range $path -}}{{- $values = get ($values | default dict) . -}}{{- end -}}
+{{- range splitList " " $keys -}}
+{{- include "airfleet.refuse" (list (and (kindIs "map" $values) (kindIs "invalid" (index $values .)))
+  (printf "%s is null, and templates need it. Fix: leave it out, which gives its default, or set it." (append $path . | join "."))) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

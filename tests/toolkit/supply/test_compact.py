@@ -87,7 +87,7 @@ def test_a_property_called_description_stays() -> None:
 
 def test_a_program_without_comments_does_the_same() -> None:
     source = '"""Doc."""\n\n\ndef f(a: int = 1, *b: str) -> None:\n    """Doc."""\n\n\nx: str = "# no comment"  # one\n'
-    assert without_comments(source) == "def f(a=1, *b):\n pass\nx: str = '# no comment'\n"
+    assert without_comments(source) == "def f(a=1,*b):\n pass\nx:str='# no comment'\n"
 
 
 def test_indentation_within_a_text_stays() -> None:

@@ -23,9 +23,8 @@ already refused unknown keys and wrong types. */ -}}
 {{- /* What the templates can't do without; Helm removes a key that is set to null. */ -}}
 {{- define "airfleet.guards.needed" -}}
 {{- range $block, $keys := dict
-  "" (list "auth image config keys database pgbouncer admin dags logs maintenance caBundle proxy pod apiServer"
-    "executionApi scheduler dagProcessor triggerer bootstrap workers podTemplates postgres networkPolicies"
-    "metrics" | join " ")
+  "" (list "auth image config keys database pgbouncer admin dags logs maintenance caBundle proxy pod apiServer executionApi"
+    "scheduler dagProcessor triggerer bootstrap workers podTemplates postgres networkPolicies metrics" | join " ")
   "auth" "manager oidc simple keycloak" "image" "repository" "database" "secretKey port secretKeys tls"
   "database.tls" "ca client" "database.tls.ca" "key" "pgbouncer" "image" "pgbouncer.image" "repository tag"
   "logs" "sizeLimit persistence remote" "logs.persistence" "size" "logs.remote" "s3 azure"

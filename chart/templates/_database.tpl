@@ -29,8 +29,8 @@ connection: {{ .Values.database.secretKey | quote }}
 {{- end -}}
 {{- end -}}
 
-{{- /* {root, part} -> the Secret and ConfigMap of TLS as sources of a projected volume, for a pod that connects to the database
-itself; nothing if there is none. */ -}}
+{{- /* {root, part} -> the Secret and ConfigMap of TLS as sources of a projected volume, for a pod that connects to the
+database itself; nothing if there is none. */ -}}
 {{- define "airfleet.database.podTlsSources" -}}
 {{- $pooled := and .root.Values.pgbouncer.enabled (ne .part.database "direct") -}}
 {{- if and (or .part.database (has "connection" (.part.secrets | default list))) (not $pooled) -}}

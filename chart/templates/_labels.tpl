@@ -6,8 +6,8 @@ app.kubernetes.io/instance: {{ include "airfleet.instance" $root }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{- /* (list $root component), a name if it is not the component's, and a namespace if it is not the release's -> an object's
-metadata. Pods carry the selector labels only: a version in a pod's labels would restart it on every upgrade of the chart. */ -}}
+{{- /* (list $root component), a name if it is not the component's, and a namespace if it is not the release's -> an
+object's metadata. Pods have the selector labels only: a version would restart them on every upgrade of the chart. */ -}}
 {{- define "airfleet.metadata" -}}
 {{- $root := index . 0 -}}
 name: {{ if gt (len .) 2 }}{{ index . 2 }}{{ else }}{{ include "airfleet.name" . }}{{ end }}

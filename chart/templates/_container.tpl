@@ -13,7 +13,11 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{- with include "airfleet.envList" (include "airfleet.pod.env" . | fromYaml) }}
 env: {{- . | trim | nindent 2 }}
 {{- end }}
-{{- include "airfleet.pod.envFrom" . }}
+{{- $sources := list -}}
+{{- range .cfg.envFrom -}}{{- if . -}}{{- $sources = append $sources . -}}{{- end -}}{{- end -}}
+{{- with $sources }}
+envFrom: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .part.ports }}
 ports:
   {{- range $name, $port := . }}
@@ -32,14 +36,6 @@ lifecycle: {{- toYaml . | nindent 2 }}
 resources: {{- toYaml .cfg.resources | nindent 2 }}
 securityContext: {{- include "airfleet.securityContext" (list .root .cfg.securityContext) | nindent 2 }}
 volumeMounts: {{- include "airfleet.pod.volumeMounts" . | trim | nindent 2 }}
-{{- end -}}
-
-{{- define "airfleet.pod.envFrom" -}}
-{{- $sources := list -}}
-{{- range $name, $source := .cfg.envFrom -}}{{- if $source -}}{{- $sources = append $sources $source -}}{{- end -}}{{- end -}}
-{{- with $sources }}
-envFrom: {{- toYaml . | nindent 2 }}
-{{- end -}}
 {{- end -}}
 
 {{- /* (list $root context) -> a security context; OpenShift fills in who it runs as. */ -}}

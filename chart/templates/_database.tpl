@@ -29,26 +29,23 @@ connection: {{ .Values.database.secretKey | quote }}
 {{- end -}}
 {{- end -}}
 
-{{- /* The Secret and ConfigMap of TLS, as sources of a projected volume; nothing if there is none. */ -}}
-{{- define "airfleet.database.tlsSources" -}}
-{{- with .Values.database.tls }}
+{{- /* {root, part} -> the Secret and ConfigMap of TLS as sources of a projected volume, for a pod that connects to the
+database itself; nothing if there is none. */ -}}
+{{- define "airfleet.database.podTlsSources" -}}
+{{- $pooled := and .root.Values.pgbouncer.enabled (ne .part.database "direct") -}}
+{{- if and (or .part.database (has "connection" (.part.secrets | default list))) (not $pooled) -}}
+{{- with .root.Values.database.tls }}
+{{- $ca := dict "key" .ca.key "path" "ca.crt" | list | toJson }}
 {{- with .ca.configMap }}
-- configMap: {name: {{ . | quote }}, items: [{key: {{ $.Values.database.tls.ca.key | quote }}, path: ca.crt}]}
+- configMap: {name: {{ . | quote }}, items: {{ $ca }}}
 {{- end }}
 {{- with .ca.secretName }}
-- secret: {name: {{ . | quote }}, items: [{key: {{ $.Values.database.tls.ca.key | quote }}, path: ca.crt}]}
+- secret: {name: {{ . | quote }}, items: {{ $ca }}}
 {{- end }}
 {{- with .client.secretName }}
 - secret: {name: {{ . | quote }}, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}
 {{- end }}
 {{- end }}
-{{- end -}}
-
-{{- /* {root, part} -> the same, for a pod that connects to the database itself. */ -}}
-{{- define "airfleet.database.podTlsSources" -}}
-{{- $pooled := and .root.Values.pgbouncer.enabled (ne .part.database "direct") -}}
-{{- if and (or .part.database (has "connection" (.part.secrets | default list))) (not $pooled) -}}
-{{- include "airfleet.database.tlsSources" .root -}}
 {{- end -}}
 {{- end -}}
 
@@ -106,29 +103,22 @@ AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS: airfleet_database.connect_args
 {{- define "airfleet.guards.database" -}}
 {{- $db := .Values.database -}}
 {{- $parts := include "airfleet.database.byParts" . -}}
-{{- if and .Values.postgres.embedded (or $db.secretName $parts $db.passwordFile $db.tls.mode) }}
-- "postgres.embedded is set, and so is database.secretName, host, secretKeys.host, passwordFile or tls: there can be one metadata database. Fix: unset one of them."
-{{- end -}}
-{{- if and $db.passwordFile (not $parts) }}
-- "database.passwordFile is set without database.host: a password from a file is one part of a connection. Fix: set host, name and user, or leave the password in the URL."
-{{- end -}}
-{{- if and $db.passwordFile .Values.pgbouncer.enabled }}
-- "database.passwordFile is set and pgbouncer.enabled too: PgBouncer keeps the password that it started with, and this one changes. Fix: unset one of them."
-{{- end -}}
-{{- if and $db.tls.ca.configMap $db.tls.ca.secretName }}
-- "database.tls.ca.configMap and database.tls.ca.secretName are both set: the authority comes from one place. Fix: unset one of them."
-{{- end -}}
-{{- if and (hasPrefix "verify-" ($db.tls.mode | default "")) (not (or $db.tls.ca.configMap $db.tls.ca.secretName)) }}
-- {{ printf "database.tls.mode is %s and nothing says which authority to trust: every connection would fail. Fix: set database.tls.ca.configMap or database.tls.ca.secretName." $db.tls.mode | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and .Values.postgres.embedded (or $db.secretName $parts $db.passwordFile $db.tls.mode))
+  "postgres.embedded is set, and so is database.secretName, host, secretKeys.host, passwordFile or tls: there can be one metadata database. Fix: unset one of them.") -}}
+{{- include "airfleet.refuse" (list (and $db.passwordFile (not $parts))
+  "database.passwordFile is set without database.host: a password from a file is one part of a connection. Fix: set host, name and user, or leave the password in the URL.") -}}
+{{- include "airfleet.refuse" (list (and $db.passwordFile .Values.pgbouncer.enabled)
+  "database.passwordFile is set and pgbouncer.enabled too: PgBouncer keeps the password that it started with, and this one changes. Fix: unset one of them.") -}}
+{{- include "airfleet.refuse" (list (and $db.tls.ca.configMap $db.tls.ca.secretName)
+  "database.tls.ca.configMap and database.tls.ca.secretName are both set: the authority comes from one place. Fix: unset one of them.") -}}
+{{- include "airfleet.refuse" (list (and (hasPrefix "verify-" ($db.tls.mode | default "")) (not (or $db.tls.ca.configMap $db.tls.ca.secretName)))
+  (printf "database.tls.mode is %s and nothing says which authority to trust: every connection would fail. Fix: set database.tls.ca.configMap or database.tls.ca.secretName." $db.tls.mode)) -}}
 {{- range $part, $key := $db.secretKeys -}}
-{{- if and $key (not (has $part (list "host" "port" "name" "user" "password"))) }}
-- {{ printf "database.secretKeys.%s is no part of a connection. Fix: use host, port, name, user and password." $part | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and $key (not (has $part (list "host" "port" "name" "user" "password"))))
+  (printf "database.secretKeys.%s is no part of a connection. Fix: use host, port, name, user and password." $part)) -}}
 {{- end -}}
 {{- range $setting := list "listen_addr" "listen_port" "auth_type" "auth_file" "unix_socket_dir" -}}
-{{- if hasKey ($.Values.pgbouncer.settings | default dict) $setting }}
-- {{ printf "pgbouncer.settings.%s may not be set: the chart owns it. Fix: leave it out." $setting | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (hasKey ($.Values.pgbouncer.settings | default dict) $setting)
+  (printf "pgbouncer.settings.%s may not be set: the chart owns it. Fix: leave it out." $setting)) -}}
 {{- end -}}
 {{- end -}}

@@ -63,24 +63,14 @@ env:
 waitForMigrations: true
 ports: {http: 8080}
 # The first call builds the Execution API, which takes seconds: a server is ready when workers can use it.
-startupProbe:
-  httpGet: {{ toJson $get }}
-  periodSeconds: 2
-  timeoutSeconds: 10
-  failureThreshold: 150
-readinessProbe:
-  httpGet: {{ toJson $get }}
-  periodSeconds: 10
-  timeoutSeconds: 5
+startupProbe: {httpGet: {{ toJson $get }}, periodSeconds: 2, timeoutSeconds: 10, failureThreshold: 150}
+readinessProbe: {httpGet: {{ toJson $get }}, periodSeconds: 10, timeoutSeconds: 5}
 {{- end -}}
 
 {{- /* (list $root "api-server") -> the server's Service. */ -}}
 {{- define "airfleet.service" -}}
 {{- $service := (get (index . 0).Values (include "airfleet.valuesKey" (index . 1))).service | default dict -}}
-apiVersion: v1
-kind: Service
-metadata:
-  {{- include "airfleet.metadata" (append . (include "airfleet.name" .)) | nindent 2 }}
+{{ include "airfleet.head" (concat (list "v1" "Service") .) }}
   {{- include "airfleet.annotations" $service.annotations | nindent 2 }}
 spec:
   type: {{ $service.type | default "ClusterIP" }}
@@ -93,10 +83,7 @@ spec:
 {{- define "airfleet.ingress" -}}
 {{- $o := index . 2 -}}
 {{- $name := include "airfleet.name" . -}}
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata:
-  {{- include "airfleet.metadata" (list (index . 0) (index . 1) $name) | nindent 2 }}
+{{ include "airfleet.head" (list "networking.k8s.io/v1" "Ingress" (index . 0) (index . 1) $name) }}
   {{- include "airfleet.annotations" $o.annotations | nindent 2 }}
 spec:
   {{- with $o.className }}
@@ -119,10 +106,7 @@ spec:
 {{- define "airfleet.httpRoute" -}}
 {{- $o := index . 2 -}}
 {{- $name := include "airfleet.name" . -}}
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata:
-  {{- include "airfleet.metadata" (list (index . 0) (index . 1) $name) | nindent 2 }}
+{{ include "airfleet.head" (list "gateway.networking.k8s.io/v1" "HTTPRoute" (index . 0) (index . 1) $name) }}
   {{- include "airfleet.annotations" $o.annotations | nindent 2 }}
 spec:
   parentRefs: {{- toYaml $o.parentRefs | nindent 4 }}

@@ -3,13 +3,6 @@ The environment of Airflow's containers. Secrets reach Airflow as files that a c
 reads, so no process carries one in its environment, and the shared airflow.cfg holds none.
 */ -}}
 
-{{- /* Secret file -> the Airflow option that reads it. */ -}}
-{{- define "airfleet.secretOptions" -}}
-fernet-key: AIRFLOW__CORE__FERNET_KEY_CMD
-api-secret-key: AIRFLOW__API__SECRET_KEY_CMD
-jwt-secret: AIRFLOW__API_AUTH__JWT_SECRET_CMD
-{{- end -}}
-
 {{- /* {part} -> map of environment variables that every Airflow container has. */ -}}
 {{- define "airfleet.baseEnv" -}}
 AIRFLOW_CONFIG: /opt/airfleet/config/airflow.cfg
@@ -19,7 +12,10 @@ HOME: /home/airflow
 USER: airflow
 # The image's entrypoint would import Airflow once more to ask whether the database answers; wait-for-migrations did.
 CONNECTION_CHECK_MAX_COUNT: "0"
-{{- $options := include "airfleet.secretOptions" . | fromYaml }}
+{{- $options := dict
+  "fernet-key" "AIRFLOW__CORE__FERNET_KEY_CMD"
+  "api-secret-key" "AIRFLOW__API__SECRET_KEY_CMD"
+  "jwt-secret" "AIRFLOW__API_AUTH__JWT_SECRET_CMD" }}
 {{- range $file := .part.secrets }}
 {{- if eq $file "connection" }}
 {{- include "airfleet.database.env" (list $.root false true) }}

@@ -4,65 +4,60 @@ already refused unknown keys and wrong types. */ -}}
 {{- $errors := include "airfleet.guards.needed" . | fromYamlArray -}}
 {{- if not $errors -}}{{- $errors = include "airfleet.guards.extends" . | fromYamlArray -}}{{- end -}}
 {{- if not $errors -}}
-{{- $errors = concat
-  (include "airfleet.guards.names" . | fromYamlArray)
-  (include "airfleet.guards.version" . | fromYamlArray)
-  (include "airfleet.guards.database" . | fromYamlArray)
-  (include "airfleet.guards.config" . | fromYamlArray)
-  (include "airfleet.guards.queues" . | fromYamlArray)
-  (include "airfleet.guards.podTemplates" . | fromYamlArray)
-  (include "airfleet.guards.pods" . | fromYamlArray)
-  (include "airfleet.guards.bundles" . | fromYamlArray)
-  (include "airfleet.guards.edges" . | fromYamlArray)
-  (include "airfleet.guards.logs" . | fromYamlArray)
-  (include "airfleet.guards.metrics" . | fromYamlArray)
-  (include "airfleet.guards.auth" . | fromYamlArray) -}}
+{{- range list "names" "version" "database" "config" "queues" "podTemplates" "pods" "bundles" "edges" "logs" "metrics" "auth" -}}
+{{- $errors = concat $errors (include (printf "airfleet.guards.%s" .) $ | fromYamlArray) -}}
+{{- end -}}
 {{- end -}}
 {{- if $errors -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $errors)) -}}
 {{- end -}}
 {{- end -}}
 
+{{- /* (list condition text) -> the refusal, if the condition holds. */ -}}
+{{- define "airfleet.refuse" -}}
+{{- if first . }}
+- {{ last . | quote }}
+{{- end -}}
+{{- end -}}
+
 {{- /* What the templates can't do without; Helm removes a key that is set to null. */ -}}
 {{- define "airfleet.guards.needed" -}}
-{{- range $path := list
-  "auth" "auth.manager" "auth.oidc" "auth.simple" "auth.keycloak"
-  "image" "image.repository" "config" "keys" "database" "database.secretKey" "database.port" "database.secretKeys"
-  "database.tls" "database.tls.ca" "database.tls.ca.key" "database.tls.client" "pgbouncer" "pgbouncer.image"
-  "pgbouncer.image.repository" "pgbouncer.image.tag" "admin" "dags"
-  "logs" "logs.sizeLimit" "logs.persistence" "logs.persistence.size" "logs.remote" "logs.remote.s3" "logs.remote.s3.encrypt"
-  "logs.remote.azure" "logs.remote.azure.container" "maintenance" "maintenance.podCleanup" "maintenance.dbCleanup"
-  "maintenance.podCleanup.minutes" "maintenance.podCleanup.dryRun" "maintenance.podCleanup.schedule"
-  "maintenance.dbCleanup.tables" "maintenance.dbCleanup.retentionDays" "maintenance.dbCleanup.batchSize"
-  "maintenance.dbCleanup.archive" "maintenance.dbCleanup.dryRun" "maintenance.dbCleanup.schedule" "caBundle" "caBundle.key" "proxy"
-  "pod" "pod.tmpSizeLimit" "apiServer" "apiServer.workers" "executionApi" "executionApi.workers" "scheduler" "dagProcessor" "triggerer"
-  "bootstrap" "bootstrap.backoffLimit" "bootstrap.waitForMigrations" "workers" "podTemplates"
-  "postgres" "postgres.embedded" "postgres.image" "postgres.image.repository" "postgres.image.tag"
-  "postgres.storage" "postgres.storage.size" "networkPolicies" "networkPolicies.dns" "networkPolicies.kubernetesApi"
-  "networkPolicies.database" "networkPolicies.outbound" "metrics" "metrics.image"
-  "metrics.image.repository" "metrics.image.tag" "metrics.serviceMonitor" "metrics.serviceMonitor.interval"
-  "metrics.alerts" "metrics.alerts.rules" "metrics.alerts.runbookBaseUrl" "metrics.dashboards" -}}
-{{- $parent := $.Values -}}
-{{- range splitList "." $path | initial -}}{{- $parent = get ($parent | default dict) . -}}{{- end -}}
-{{- if and (kindIs "map" $parent) (kindIs "invalid" (index $parent (splitList "." $path | last))) }}
-- {{ printf "%s is null, and templates need it. Fix: leave it out, which gives its default, or set it." $path | quote }}
+{{- range $block, $keys := dict
+  "" (list "auth image config keys database pgbouncer admin dags logs maintenance caBundle proxy pod apiServer executionApi"
+    "scheduler dagProcessor triggerer bootstrap workers podTemplates postgres networkPolicies metrics" | join " ")
+  "auth" "manager oidc simple keycloak" "image" "repository" "database" "secretKey port secretKeys tls"
+  "database.tls" "ca client" "database.tls.ca" "key" "pgbouncer" "image" "pgbouncer.image" "repository tag"
+  "logs" "sizeLimit persistence remote" "logs.persistence" "size" "logs.remote" "s3 azure"
+  "logs.remote.s3" "encrypt" "logs.remote.azure" "container" "maintenance" "podCleanup dbCleanup"
+  "maintenance.podCleanup" "minutes dryRun schedule"
+  "maintenance.dbCleanup" "tables retentionDays batchSize archive dryRun schedule" "caBundle" "key"
+  "pod" "tmpSizeLimit" "apiServer" "workers" "executionApi" "workers"
+  "bootstrap" "backoffLimit waitForMigrations" "postgres" "embedded image storage"
+  "postgres.image" "repository tag" "postgres.storage" "size"
+  "networkPolicies" "dns kubernetesApi database outbound" "metrics" "image serviceMonitor alerts dashboards"
+  "metrics.image" "repository tag" "metrics.serviceMonitor" "interval"
+  "metrics.alerts" "rules runbookBaseUrl" -}}
+{{- $path := splitList "." $block | compact -}}
+{{- $values := $.Values -}}
+{{- range $path -}}{{- $values = get ($values | default dict) . -}}{{- end -}}
+{{- range splitList " " $keys -}}
+{{- include "airfleet.refuse" (list (and (kindIs "map" $values) (kindIs "invalid" (index $values .)))
+  (printf "%s is null, and templates need it. Fix: leave it out, which gives its default, or set it." (append $path . | join "."))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "airfleet.guards.names" -}}
 {{- $name := include "airfleet.fullname" . -}}
-{{- if gt (len $name) 40 }}
-- {{ printf "The release name %q has %d characters: object names are made from it and may have 63, so it may have 40. Fix: set fullnameOverride." $name (len $name) | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (gt (len $name) 40)
+  (printf "The release name %q has %d characters: object names are made from it and may have 63, so it may have 40. Fix: set fullnameOverride." $name (len $name))) -}}
 {{- end -}}
 
 {{- define "airfleet.guards.version" -}}
 {{- $tag := include "airfleet.imageTag" . -}}
 {{- $version := regexFind "^[0-9]+\\.[0-9]+\\.[0-9]+" $tag -}}
-{{- if and $version (not (semverCompare ">=3.3.0 <3.4.0" $version)) }}
-- {{ printf "image.tag %q is Airflow %s: this chart runs Airflow 3.3 (queues choose pod templates from 3.3.0 on). Fix: use an image of Airflow 3.3, such as tag %q." $tag $version .Chart.AppVersion | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and $version (not (semverCompare ">=3.3.0 <3.4.0" $version)))
+  (printf "image.tag %q is Airflow %s: this chart runs Airflow 3.3 (queues choose pod templates from 3.3.0 on). Fix: use an image of Airflow 3.3, such as tag %q." $tag $version .Chart.AppVersion)) -}}
 {{- end -}}
 
 {{- /* Section.option -> where it belongs instead. */ -}}
@@ -93,27 +88,23 @@ sdk.queue_to_coordinator: podTemplates.<name>.queues
 {{- define "airfleet.guards.config" -}}
 {{- range $path, $instead := include "airfleet.guards.reservedOptions" . | fromYaml -}}
 {{- $section := get $.Values.config (splitList "." $path | first) -}}
-{{- if and (kindIs "map" $section) (hasKey $section (splitList "." $path | last)) }}
-- {{ printf "config.%s may not be set: airflow.cfg is a ConfigMap, and the chart owns this option. Fix: use %s." $path $instead | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and (kindIs "map" $section) (hasKey $section (splitList "." $path | last)))
+  (printf "config.%s may not be set: airflow.cfg is a ConfigMap, and the chart owns this option. Fix: use %s." $path $instead)) -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "airfleet.guards.queues" -}}
-{{- if not (has "default" (include "airfleet.podTemplates" . | fromYamlArray)) }}
-- "podTemplates.default is missing or abstract: tasks that name no queue of another template use it. Fix: define it, if only as {}."
-{{- end -}}
+{{- include "airfleet.refuse" (list (not (has "default" (include "airfleet.podTemplates" . | fromYamlArray)))
+  "podTemplates.default is missing or abstract: tasks that name no queue of another template use it. Fix: define it, if only as {}.") -}}
 {{- $owners := dict -}}
 {{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
 {{- range $queue := (get $.Values.podTemplates $name).queues | default (list $name) -}}
-{{- if hasKey $owners $queue }}
-- {{ printf "The queue %q is claimed by podTemplates.%s and by podTemplates.%s: a queue has one pod template. Fix: leave it in one of them." $queue (get $owners $queue) $name | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (hasKey $owners $queue)
+  (printf "The queue %q is claimed by podTemplates.%s and by podTemplates.%s: a queue has one pod template. Fix: leave it in one of them." $queue (get $owners $queue) $name)) -}}
 {{- $_ := set $owners $queue $name -}}
 {{- end -}}
 {{- end -}}
 {{- $defaultQueue := get (.Values.config.operators | default dict) "default_queue" | default "default" -}}
-{{- if not (hasKey $owners $defaultQueue) }}
-- {{ printf "No pod template takes the queue %q, which tasks use that name none. Fix: add it to podTemplates.default.queues, or set config.operators.default_queue." $defaultQueue | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (not (hasKey $owners $defaultQueue))
+  (printf "No pod template takes the queue %q, which tasks use that name none. Fix: add it to podTemplates.default.queues, or set config.operators.default_queue." $defaultQueue)) -}}
 {{- end -}}

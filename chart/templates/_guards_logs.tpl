@@ -4,17 +4,13 @@
 {{- $r := .Values.logs.remote -}}
 {{- if $r.type -}}
 {{- $scheme := get (dict "s3" "s3" "gcs" "gs" "azure" "wasb") $r.type -}}
-{{- if not (hasPrefix (printf "%s://" $scheme) ($r.folder | default "")) }}
-- {{ printf "logs.remote.folder is %q: for the type %s Airflow knows the storage by the scheme %s://. Fix: set logs.remote.folder to %s://bucket/prefix." ($r.folder | default "") $r.type $scheme $scheme | quote }}
-{{- end -}}
-{{- if and $r.secretName $r.connectionId }}
-- "Both logs.remote.secretName and logs.remote.connectionId are set, and credentials come from one place. Fix: unset one of them."
-{{- end -}}
-{{- if and (eq $r.type "azure") $r.secretName }}
-- "logs.remote.secretName is set, and Azure's credentials can't come as a file. Fix: keep them in an Airflow connection and set logs.remote.connectionId, or use workload identity."
-{{- end -}}
-{{- if and (eq $r.type "azure") (not $r.connectionId) (not $r.azure.accountUrl) }}
-- "logs.remote.azure.accountUrl is empty, so nobody knows which storage account holds the logs. Fix: set it, or logs.remote.connectionId."
-{{- end -}}
+{{- include "airfleet.refuse" (list (not (hasPrefix (printf "%s://" $scheme) ($r.folder | default "")))
+  (printf "logs.remote.folder is %q: for the type %s Airflow knows the storage by the scheme %s://. Fix: set logs.remote.folder to %s://bucket/prefix." ($r.folder | default "") $r.type $scheme $scheme)) -}}
+{{- include "airfleet.refuse" (list (and $r.secretName $r.connectionId)
+  "Both logs.remote.secretName and logs.remote.connectionId are set, and credentials come from one place. Fix: unset one of them.") -}}
+{{- include "airfleet.refuse" (list (and (eq $r.type "azure") $r.secretName)
+  "logs.remote.secretName is set, and Azure's credentials can't come as a file. Fix: keep them in an Airflow connection and set logs.remote.connectionId, or use workload identity.") -}}
+{{- include "airfleet.refuse" (list (and (eq $r.type "azure") (not $r.connectionId) (not $r.azure.accountUrl))
+  "logs.remote.azure.accountUrl is empty, so nobody knows which storage account holds the logs. Fix: set it, or logs.remote.connectionId.") -}}
 {{- end -}}
 {{- end -}}

@@ -5,12 +5,10 @@
 {{- range $name, $template := .Values.podTemplates -}}
 {{- if kindIs "map" $template -}}
 {{- include "airfleet.guards.extendsOf" (list $ $name (list $name)) -}}
-{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$" $name) }}
-- {{ printf "podTemplates.%s: the name becomes a label's value and a part of names. Fix: use at most 32 lower-case letters, digits and dashes." $name | quote }}
-{{- end }}
-{{- if and $template.abstract $template.queues }}
-- {{ printf "podTemplates.%s is abstract and has queues: no task can have it. Fix: remove one of them." $name | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (not (regexMatch "^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$" $name))
+  (printf "podTemplates.%s: the name becomes a label's value and a part of names. Fix: use at most 32 lower-case letters, digits and dashes." $name)) -}}
+{{- include "airfleet.refuse" (list (and $template.abstract $template.queues)
+  (printf "podTemplates.%s is abstract and has queues: no task can have it. Fix: remove one of them." $name)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -35,30 +33,25 @@
 {{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
 {{- $cfg := include "airfleet.podTemplate.cfg" (list $root $name) | fromYaml -}}
 {{- range $rule, $egress := $cfg.egress -}}
-{{- if not (or $egress.cidrs $egress.podSelector $egress.namespaceSelector) }}
-- {{ printf "podTemplates.%s.egress.%s names no address and no pod, and Kubernetes takes that for all of them. Fix: set cidrs, podSelector or namespaceSelector." $name $rule | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (not (or $egress.cidrs $egress.podSelector $egress.namespaceSelector))
+  (printf "podTemplates.%s.egress.%s names no address and no pod, and Kubernetes takes that for all of them. Fix: set cidrs, podSelector or namespaceSelector." $name $rule)) -}}
 {{- end -}}
 {{- $account := (get $root.Values.podTemplates $name).serviceAccount | default dict -}}
-{{- if and $account.create $account.name }}
-- {{ printf "podTemplates.%s.serviceAccount has both create and name: one that the chart makes is named after the template. Fix: set one of them." $name | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and $account.create $account.name)
+  (printf "podTemplates.%s.serviceAccount has both create and name: one that the chart makes is named after the template. Fix: set one of them." $name)) -}}
 {{- $object := printf "%s-%s" (include "airfleet.name" (list $root "worker")) $name -}}
-{{- if and (or (kindIs "map" $cfg.egress) ($cfg.serviceAccount | default dict).create) (gt (len $object) 63) }}
-- {{ printf "podTemplates.%s has objects of its own, and their name %s has %d characters of 63. Fix: give it a shorter name, or set fullnameOverride." $name $object (len $object) | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and (or (kindIs "map" $cfg.egress) ($cfg.serviceAccount | default dict).create) (gt (len $object) 63))
+  (printf "podTemplates.%s has objects of its own, and their name %s has %d characters of 63. Fix: give it a shorter name, or set fullnameOverride." $name $object (len $object))) -}}
 {{- $logs := $root.Values.logs.persistence -}}
 {{- $elsewhere := ne ($cfg.namespace | default $root.Release.Namespace) $root.Release.Namespace -}}
-{{- if and $elsewhere $logs.enabled (not $logs.existingClaim) }}
-- {{ printf "podTemplates.%s runs in the namespace %s, and logs.persistence makes a claim in the release's. Fix: ship logs, or set logs.persistence.existingClaim to one that both namespaces have." $name $cfg.namespace | quote }}
-{{- end -}}
+{{- include "airfleet.refuse" (list (and $elsewhere $logs.enabled (not $logs.existingClaim))
+  (printf "podTemplates.%s runs in the namespace %s, and logs.persistence makes a claim in the release's. Fix: ship logs, or set logs.persistence.existingClaim to one that both namespaces have." $name $cfg.namespace)) -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "airfleet.guards.pods" -}}
-{{- if and .Values.caBundle.configMap .Values.caBundle.secret }}
-- "caBundle names both a configMap and a secret, and there is one file of certificates. Fix: unset one of them."
-{{- end -}}
+{{- include "airfleet.refuse" (list (and .Values.caBundle.configMap .Values.caBundle.secret)
+  "caBundle names both a configMap and a secret, and there is one file of certificates. Fix: unset one of them.") -}}
 {{- $namespaces := concat (list .Release.Namespace) (include "airfleet.namespaces" (list . "worker") | fromYamlArray) -}}
 {{- $refused := "^(Cluster.+|.+Class|.+Definition|.+WebhookConfiguration|.+AdmissionPolicy(Binding)?|APIService|CSIDriver|Namespace|Node|PersistentVolume|Secret)$" -}}
 {{- range $name, $object := .Values.extraObjects -}}

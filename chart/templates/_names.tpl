@@ -47,14 +47,14 @@ the name or alias under which that chart knows this one. */ -}}
 {{- .Values.logs.persistence.existingClaim | default (printf "%s-logs" (include "airfleet.fullname" .)) -}}
 {{- end -}}
 
-{{- /* The one source of the Airflow image; a digest wins over a tag. */ -}}
+{{- /* The one source of the Airflow image. */ -}}
 {{- define "airfleet.image" -}}
-{{- $i := .Values.image -}}
-{{- if $i.digest -}}
-{{- printf "%s@%s" $i.repository $i.digest -}}
-{{- else -}}
-{{- printf "%s:%s" $i.repository (include "airfleet.imageTag" .) -}}
+{{- include "airfleet.imageName" (merge (dict "tag" (include "airfleet.imageTag" .)) .Values.image) -}}
 {{- end -}}
+
+{{- /* {repository, tag, digest} -> the image; a digest wins over a tag. */ -}}
+{{- define "airfleet.imageName" -}}
+{{- .repository }}{{ with .digest }}@{{ . }}{{ else }}:{{ .tag }}{{ end -}}
 {{- end -}}
 
 {{- define "airfleet.imageTag" -}}

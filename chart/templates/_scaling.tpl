@@ -1,6 +1,25 @@
 {{- /* How many pods a component has, and how many of them may go. */ -}}
 
-{{- /* -> the components that run on as Deployments. */ -}}
+{{- /* Every component that is on -> the kind of its workload. */ -}}
+{{- define "airfleet.components" -}}
+{{- $maintenance := .Values.maintenance -}}
+bootstrap: Job
+{{- range include "airfleet.deployments" . | fromYamlArray }}
+{{ . }}: Deployment
+{{- end }}
+{{- range $component, $on := dict
+  "postgres: StatefulSet" .Values.postgres.embedded
+  "pgbouncer: Deployment" .Values.pgbouncer.enabled
+  "metrics: Deployment" .Values.metrics.enabled
+  "pod-cleanup: CronJob" $maintenance.podCleanup.enabled
+  "db-cleanup: CronJob" $maintenance.dbCleanup.enabled }}
+{{- if $on }}
+{{ $component }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* -> the components of Airflow that run on. */ -}}
 {{- define "airfleet.deployments" -}}
 [api-server, {{ if .Values.executionApi.enabled }}execution-api, {{ end }}scheduler, dag-processor, triggerer]
 {{- end -}}
@@ -13,9 +32,7 @@
 {{- range $limit := list "maxUnavailable" "minAvailable" -}}
 {{- $value := index $budget $limit -}}
 {{- if not (or (kindIs "invalid" $value) (and $single (eq (printf "%s %v" $limit $value) "maxUnavailable 1"))) -}}
-apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata: {{- include "airfleet.metadata" (list (index $ 0) (index $ 1) (include "airfleet.name" $)) | nindent 2 }}
+{{ include "airfleet.head" (list "policy/v1" "PodDisruptionBudget" (index $ 0) (index $ 1)) }}
 spec:
   {{ $limit }}: {{ include "airfleet.scalar" $value }}
   unhealthyPodEvictionPolicy: AlwaysAllow
@@ -29,9 +46,7 @@ spec:
 {{- define "airfleet.autoscaler" -}}
 {{- with (index . 2).autoscaling -}}
 {{- if .enabled -}}
-apiVersion: autoscaling/v2
-kind: HorizontalPodAutoscaler
-metadata: {{- include "airfleet.metadata" (list (index $ 0) (index $ 1) (include "airfleet.name" $)) | nindent 2 }}
+{{ include "airfleet.head" (list "autoscaling/v2" "HorizontalPodAutoscaler" (index $ 0) (index $ 1)) }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ include "airfleet.name" $ }}}
   minReplicas: {{ int (.minReplicas | default 2) }}

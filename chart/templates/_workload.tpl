@@ -9,9 +9,7 @@
 {{- if kindIs "invalid" $context.cfg.topologySpreadConstraints -}}
 {{- $_ := set $context.cfg "topologySpreadConstraints" (include "airfleet.spread" . | fromYamlArray) -}}
 {{- end -}}
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{- include "airfleet.metadata" (list $root $name (include "airfleet.name" .)) | nindent 2 }}
+{{ include "airfleet.head" (list "apps/v1" "Deployment" $root $name) }}
 spec:
   {{- if not (or $scaled (kindIs "invalid" $context.cfg.replicas)) }}
   replicas: {{ int $context.cfg.replicas }}
@@ -32,9 +30,7 @@ spec:
 {{- $own := index . 2 -}}
 {{- if $own.enabled -}}
 {{- $context := merge (dict "root" $root "name" $name) (include "airfleet.context" . | fromYaml) -}}
-apiVersion: batch/v1
-kind: CronJob
-metadata: {{- include "airfleet.metadata" (list $root $name (include "airfleet.name" .)) | nindent 2 }}
+{{ include "airfleet.head" (list "batch/v1" "CronJob" $root $name) }}
 spec:
   schedule: {{ $own.schedule | quote }}
   concurrencyPolicy: Forbid
@@ -63,10 +59,7 @@ brings one. Pods that use the API mount its token themselves. */ -}}
 {{- $own := get (index . 0).Values (include "airfleet.valuesKey" (index . 1)) | default dict -}}
 {{- $account := get $own "serviceAccount" | default dict -}}
 {{- if not $account.name -}}
-apiVersion: v1
-kind: ServiceAccount
-metadata:
-  {{- include "airfleet.metadata" (concat (slice . 0 2) (list (include "airfleet.name" .)) (slice . 2)) | nindent 2 }}
+{{ include "airfleet.head" (concat (list "v1" "ServiceAccount") (slice . 0 2) (list (include "airfleet.name" .)) (slice . 2)) }}
   {{- include "airfleet.annotations" $account.annotations | nindent 2 }}
 automountServiceAccountToken: false
 {{- end -}}
@@ -81,26 +74,6 @@ automountServiceAccountToken: false
 {{- with $annotations }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end -}}
-{{- end -}}
-
-{{- /* (list $root "scheduler" rules namespaces) -> Role and RoleBinding with these rules in each of the namespaces. */ -}}
-{{- define "airfleet.role" -}}
-{{- $args := . -}}
-{{- range index . 3 -}}
-{{- $metadata := include "airfleet.metadata" (list (index $args 0) (index $args 1) (include "airfleet.name" $args) .) -}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {{- $metadata | nindent 2 }}
-rules: {{- toYaml (index $args 2) | nindent 2 }}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{- $metadata | nindent 2 }}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ include "airfleet.name" $args }}}
-subjects:
-  - {kind: ServiceAccount, name: {{ include "airfleet.accountName" $args }}, namespace: {{ (index $args 0).Release.Namespace }}}
-{{ end -}}
 {{- end -}}
 
 {{- /* "TriggererJob" -> the probes of a component that has no HTTP server: its newest heartbeat in the database, asked

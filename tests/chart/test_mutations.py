@@ -61,10 +61,10 @@ IN_TEMPLATES = [
         "app.kubernetes.io/component: x",
         "workloads_select_their_own_pods",
     ),
-    ("scheduler/role.yaml", "resources: [pods]", "resources: [pods, pods/exec]", "rights_go_by_the_table"),
-    ("scheduler/deployment.yaml", "jwt-secret]", "jwt-secret, api-secret-key]", "secrets_go_by_the_table"),
+    ("shared/roles.yaml", "resources: [pods]", "resources: [pods, pods/exec]", "rights_go_by_the_table"),
+    ("scheduler/_part.tpl", "jwt-secret]", "jwt-secret, api-secret-key]", "secrets_go_by_the_table"),
     (
-        "triggerer/deployment.yaml",
+        "triggerer/_part.tpl",
         "waitForMigrations: true",
         "waitForMigrations: true\ntoken: true",
         "tokens_are_mounted_only_where_used",
@@ -100,7 +100,7 @@ def test_a_broken_chart_is_noticed(tmp_path: Path, file: str, text: str, instead
 STRICT = [
     ("an unknown key", "enableServiceLinks:", "enableServiceLink:"),
     ("a wrong type", "revisionHistoryLimit: 3", 'revisionHistoryLimit: "3"'),
-    ("a version that is gone", "apiVersion: networking.k8s.io/v1", "apiVersion: networking.k8s.io/v1beta1"),
+    ("a version that is gone", '"networking.k8s.io/v1"', '"networking.k8s.io/v1beta1"'),
 ]
 
 
@@ -122,7 +122,7 @@ def test_kubernetes_schemas_look_into_pod_templates() -> None:
 
 def test_a_key_that_is_there_twice_is_noticed(tmp_path: Path) -> None:
     chart = shutil.copytree(CHART, tmp_path / "chart")
-    service = chart / "templates/api-server/service.yaml"
+    service = chart / "templates/postgres/service.yaml"
     service.write_text(service.read_text() + "kind: Service\n")
     with pytest.raises(Exception, match="kind"):
         render(EMBEDDED, chart=chart)

@@ -10,11 +10,6 @@ takes the queue of its own name. */ -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* -> list of every queue */ -}}
-{{- define "airfleet.queues" -}}
-{{- include "airfleet.queueMap" . | fromYaml | keys | sortAlpha | toYaml -}}
-{{- end -}}
-
 {{- /* The scheduler's options that route a queue to its template; workers and DAGs need not know them. The template
 `default` is the executor's own pod_template_file and needs no route. */ -}}
 {{- define "airfleet.queueEnv" -}}

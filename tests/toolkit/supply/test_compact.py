@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -13,10 +14,17 @@ import yaml
 from airfleet.errors import AirfleetError
 from airfleet.helm import run_helm
 from airfleet.paths import project_root
-from airfleet.supply.compact import compact, without_comments, without_descriptions
+from airfleet.supply.compact import aligned, compact, without_comments, without_descriptions
 
 CHART = project_root() / "chart"
-PRESETS = sorted((project_root() / "values" / "presets").glob("*.yaml"))
+PRESETS = {path.stem: path for path in sorted((project_root() / "values" / "presets").glob("*.yaml"))}
+PROGRAMS = """
+apiServer: {baseUrl: https://airflow.example.com}
+auth:
+  manager: fab
+  oidc: {enabled: true, issuer: https://id.example.com, clientId: a, secretName: b, roleMapping: {a: [Admin]}}
+maintenance: {podCleanup: {enabled: true}, dbCleanup: {enabled: true}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +34,34 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def objects(chart: Path, preset: Path) -> dict[str, Any]:
+def objects(chart: Path, values: str) -> dict[str, Any]:
     """Name -> object; Python without comments, and without the digests that follow from its text."""
-    text = run_helm(["template", "airflow", str(chart), "--namespace", "data", "--values", str(preset)]).stdout
-    text = re.sub(r"airfleet/[a-z-]+-digest: \S+|-bootstrap-[0-9a-f]{8}", "", text)
+    argv = ["template", "airflow", str(chart), "--namespace", "data", "--values", "-"]
+    text = re.sub(r"airfleet/[a-z-]+-digest: \S+|-bootstrap-[0-9a-f]{8}", "", run_helm(argv, stdin=values).stdout)
     found = [o for o in yaml.safe_load_all(text) if o]
-    for data in (o["data"] for o in found if o["kind"] == "ConfigMap"):
-        data |= {name: without_comments(text) for name, text in data.items() if name.endswith(".py")}
-    return {f"{o['kind']}/{o['metadata']['name']}": o for o in found}
+    return {f"{o['kind']}/{o['metadata']['name']}": bare(o) for o in found}
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.stem)
-def test_it_renders_the_same(packed: Path, preset: Path) -> None:
-    assert objects(packed, preset) == objects(CHART, preset)
+def bare(value: Any) -> Any:
+    """A rendered value in which every program is without comments: a file of a ConfigMap, or what `python -c` runs."""
+    if isinstance(value, dict):
+        return {name: without_comments(v) if name.endswith(".py") else bare(v) for name, v in value.items()}
+    if isinstance(value, list):
+        return ["python", "-c", without_comments(value[2])] if value[:2] == ["python", "-c"] else [*map(bare, value)]
+    return value
+
+
+@pytest.mark.parametrize("values", [*(p.read_text() for p in PRESETS.values()), PROGRAMS], ids=[*PRESETS, "programs"])
+def test_it_renders_the_same(packed: Path, values: str) -> None:
+    assert objects(packed, values) == objects(CHART, values)
+
+
+def test_every_program_is_compared(packed: Path) -> None:
+    """None is as long as in the folder, and each is rendered by the values above."""
+    programs = {p.relative_to(packed): p.read_text() for p in packed.rglob("*.py")}
+    assert [name for name, text in programs.items() if len(text) >= (CHART / name).stat().st_size] == []
+    rendered = str(objects(packed, PROGRAMS))
+    assert [name for name, text in programs.items() if repr(without_comments(text))[1:-1] not in rendered] == []
 
 
 def test_it_refuses_what_the_chart_refuses(packed: Path) -> None:
@@ -63,6 +86,19 @@ def test_a_property_called_description_stays() -> None:
 
 
 def test_a_program_without_comments_does_the_same() -> None:
-    bare = without_comments('"""Doc."""\n\n\ndef f():\n    """Doc."""\n\n\nx = "# no comment"  # one\n')
-    assert bare == "def f():\n    pass\nx = '# no comment'\n"
-    assert json.dumps(bare)
+    source = '"""Doc."""\n\n\ndef f(a: int = 1, *b: str) -> None:\n    """Doc."""\n\n\nx: str = "# no comment"  # one\n'
+    assert without_comments(source) == "def f(a=1,*b):\n pass\nx:str='# no comment'\n"
+
+
+def test_indentation_within_a_text_stays() -> None:
+    source = 'def f():\n    return """\n    four\n"""\n'
+    assert without_comments(source).splitlines()[1].startswith(" return")
+    assert ast.dump(ast.parse(without_comments(source))) == ast.dump(ast.parse(source))
+
+
+def test_aligned_json_says_the_same() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    text = aligned(schema)
+    assert json.loads(text) == schema
+    keys = list(re.finditer(r'(?<=[{,])\s*("[^"]+":)', aligned({"a": {"b": [1, {"c": 2}], "dd": ""}, "eee": {}})))
+    assert [key.start(1) % 3 for key in keys if key[1] != '"c":'] == [0, 0, 0, 0]

@@ -10,19 +10,7 @@ volumes:
 volumeMounts:
   /opt/airfleet/pod-templates: {name: pod-templates, readOnly: true}
 ports: {health: 8974}
-startupProbe:
-  httpGet: {path: /health, port: health}
-  periodSeconds: 2
-  timeoutSeconds: 5
-  failureThreshold: 150
-readinessProbe:
-  httpGet: {path: /health, port: health}
-  periodSeconds: 15
-  timeoutSeconds: 5
-livenessProbe:
-  httpGet: {path: /health, port: health}
-  periodSeconds: 30
-  timeoutSeconds: 10
-  failureThreshold: 10
+startupProbe: {httpGet: {path: /health, port: health}, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 150}
+readinessProbe: {httpGet: {path: /health, port: health}, periodSeconds: 15, timeoutSeconds: 5}
+livenessProbe: {httpGet: {path: /health, port: health}, periodSeconds: 30, timeoutSeconds: 10, failureThreshold: 10}
 {{- end -}}
-{{- include "airfleet.deployment" (list . "scheduler") }}

@@ -13,4 +13,3 @@ livenessProbe:
   timeoutSeconds: 10
   failureThreshold: 6
 {{- end -}}
-{{- include "airfleet.deployment" (list . "api-server") }}

@@ -6,11 +6,10 @@ bundles: true
 sharedLogs: true
 # The policy that refuses tasks whose queue has no pod template (files/boot).
 env:
-  AIRFLEET_QUEUES: {{ include "airfleet.queues" . | fromYamlArray | toJson | quote }}
+  AIRFLEET_QUEUES: {{ include "airfleet.queueMap" . | fromYaml | keys | sortAlpha | toJson | quote }}
   {{- with include "airfleet.queueNamespaces" . | fromYaml }}
   # The same policy places the tasks of these queues.
   AIRFLEET_NAMESPACES: {{ toRawJson . | quote }}
   {{- end }}
 {{- include "airfleet.heartbeatProbes" "DagProcessorJob" | nindent 0 }}
 {{- end -}}
-{{- include "airfleet.deployment" (list . "dag-processor") }}

@@ -1,6 +1,5 @@
 {{- define "airfleet.metrics.part" -}}
-{{- $i := .Values.metrics.image -}}
-image: {{ $i.repository }}{{ with $i.digest }}@{{ . }}{{ else }}:{{ $i.tag }}{{ end }}
+image: {{ include "airfleet.imageName" .Values.metrics.image }}
 airflow: false
 args: [--statsd.mapping-config=/etc/metrics/mapping.yaml, --statsd.listen-udp=:9125, --statsd.listen-tcp=, --web.listen-address=:9102]
 ports: {metrics: 9102, statsd: 9125/UDP}
@@ -18,6 +17,3 @@ volumeMounts:
   failureThreshold: 6
 {{- end }}
 {{- end -}}
-{{- if .Values.metrics.enabled }}
-{{- include "airfleet.deployment" (list . "metrics") }}
-{{- end }}

@@ -8,6 +8,3 @@ livenessProbe:
   timeoutSeconds: 10
   failureThreshold: 6
 {{- end -}}
-{{- if .Values.executionApi.enabled }}
-{{- include "airfleet.deployment" (list . "execution-api") }}
-{{- end }}

@@ -10,4 +10,3 @@ env:
   AIRFLOW__CORE__HOSTNAME_CALLABLE: airflow.utils.net.get_host_ip_address
 {{- include "airfleet.heartbeatProbes" "TriggererJob" | nindent 0 }}
 {{- end -}}
-{{- include "airfleet.deployment" (list . "triggerer") }}

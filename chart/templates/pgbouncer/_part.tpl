@@ -1,6 +1,5 @@
 {{- define "airfleet.pgbouncer.part" -}}
-{{- $i := .Values.pgbouncer.image -}}
-image: {{ $i.repository }}{{ with $i.digest }}@{{ . }}{{ else }}:{{ $i.tag }}{{ end }}
+image: {{ include "airfleet.imageName" .Values.pgbouncer.image }}
 airflow: false
 command: [pgbouncer, /run/pgbouncer/pgbouncer.ini]
 ports: {pgbouncer: 6432}
@@ -26,18 +25,7 @@ volumes:
   secrets: {projected: {defaultMode: 0440, sources: {{ include "airfleet.database.sources" . | fromYamlArray | toJson }}}}
 volumeMounts:
   /run/pgbouncer: {name: run, readOnly: true}
-startupProbe:
-  tcpSocket: {port: pgbouncer}
-  periodSeconds: 1
-  failureThreshold: 60
-readinessProbe:
-  tcpSocket: {port: pgbouncer}
-  periodSeconds: 5
-livenessProbe:
-  tcpSocket: {port: pgbouncer}
-  periodSeconds: 30
-  failureThreshold: 4
+startupProbe: {tcpSocket: {port: pgbouncer}, periodSeconds: 1, failureThreshold: 60}
+readinessProbe: {tcpSocket: {port: pgbouncer}, periodSeconds: 5}
+livenessProbe: {tcpSocket: {port: pgbouncer}, periodSeconds: 30, failureThreshold: 4}
 {{- end -}}
-{{- if .Values.pgbouncer.enabled }}
-{{- include "airfleet.deployment" (list . "pgbouncer") }}
-{{- end }}

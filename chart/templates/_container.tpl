@@ -10,7 +10,7 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{ $field }}: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
-{{- with include "airfleet.envList" (include "airfleet.pod.env" . | fromYaml) }}
+{{- with include "airfleet.envList" (include "airfleet.pod.env" . | fromJson) }}
 env: {{- . | trim | nindent 2 }}
 {{- end }}
 {{- $sources := list -}}
@@ -53,7 +53,7 @@ volumeMounts: {{- include "airfleet.pod.volumeMounts" . | trim | nindent 2 }}
 {{- range list (.part.env | default dict) .cfg.env -}}
 {{- range $name, $value := . -}}{{- $_ := set $env $name $value -}}{{- end -}}
 {{- end -}}
-{{- toYaml $env -}}
+{{- toJson $env -}}
 {{- end -}}
 
 {{- /* The user's init containers, then sidecars: native ones, which never keep a finished pod alive. wait-for-migrations is the
@@ -91,7 +91,7 @@ name: wait-for-migrations
 image: {{ include "airfleet.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 command: [python, /opt/airfleet/boot/airfleet_wait_for_migrations.py]
-env: {{- include "airfleet.envList" (include "airfleet.pod.env" . | fromYaml) | trim | nindent 2 }}
+env: {{- include "airfleet.envList" (include "airfleet.pod.env" . | fromJson) | trim | nindent 2 }}
 resources: {{- toYaml .root.Values.bootstrap.waitForMigrations.resources | nindent 2 }}
 securityContext: {{- include "airfleet.securityContext" (list .root .cfg.securityContext) | nindent 2 }}
 volumeMounts: {{- include "airfleet.pod.volumeMounts" (set (omit . "part") "part" (omit .part "token")) | trim | nindent 2 }}

@@ -31,7 +31,7 @@
 {{- define "airfleet.guards.podTemplates" -}}
 {{- $root := . -}}
 {{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
-{{- $cfg := include "airfleet.podTemplate.cfg" (list $root $name) | fromYaml -}}
+{{- $cfg := include "airfleet.podTemplate.cfg" (list $root $name) | fromJson -}}
 {{- range $rule, $egress := $cfg.egress -}}
 {{- include "airfleet.refuse" (list (not (or $egress.cidrs $egress.podSelector $egress.namespaceSelector))
   (printf "podTemplates.%s.egress.%s names no address and no pod, and Kubernetes takes that for all of them. Fix: set cidrs, podSelector or namespaceSelector." $name $rule)) -}}

@@ -49,15 +49,15 @@ may stand for one of the chart's own. */ -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml $merged -}}
+{{- toJson $merged -}}
 {{- end -}}
 
 {{- /* (list $root "scheduler") -> the context described above. */ -}}
 {{- define "airfleet.context" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
-cfg: {{- include "airfleet.cfg" . | nindent 2 }}
-part: {{- include (printf "airfleet.%s.part" $name) $root | nindent 2 }}
+{{- $part := include (printf "airfleet.%s.part" $name) $root | fromYaml -}}
+{{- dict "cfg" (include "airfleet.cfg" . | fromJson) "part" $part | toJson -}}
 {{- end -}}
 
 {{- /* {root, name, cfg, part} -> a pod template: metadata and spec. */ -}}

@@ -4,7 +4,7 @@
 {{- define "airfleet.deployment" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
-{{- $context := merge (dict "root" $root "name" $name) (include "airfleet.context" . | fromYaml) -}}
+{{- $context := merge (dict "root" $root "name" $name) (include "airfleet.context" . | fromJson) -}}
 {{- $scaled := ($context.cfg.autoscaling | default dict).enabled -}}
 {{- if kindIs "invalid" $context.cfg.topologySpreadConstraints -}}
 {{- $_ := set $context.cfg "topologySpreadConstraints" (include "airfleet.spread" . | fromYamlArray) -}}
@@ -29,7 +29,7 @@ spec:
 {{- $name := index . 1 -}}
 {{- $own := index . 2 -}}
 {{- if $own.enabled -}}
-{{- $context := merge (dict "root" $root "name" $name) (include "airfleet.context" . | fromYaml) -}}
+{{- $context := merge (dict "root" $root "name" $name) (include "airfleet.context" . | fromJson) -}}
 {{ include "airfleet.head" (list "batch/v1" "CronJob" $root $name) }}
 spec:
   schedule: {{ $own.schedule | quote }}

@@ -23,12 +23,12 @@ that is reached by two ways counts once, at its first place: it does not undo wh
 {{- /* (list $root name) -> the template's pod options. */ -}}
 {{- define "airfleet.podTemplate.cfg" -}}
 {{- $root := index . 0 -}}
-{{- $cfg := include "airfleet.cfg" (list $root "workers") | fromYaml -}}
+{{- $cfg := include "airfleet.cfg" (list $root "workers") | fromJson -}}
 {{- range include "airfleet.podTemplate.chain" . | fromYamlArray -}}
 {{- $own := omit (get $root.Values.podTemplates .) "extends" "abstract" "queues" -}}
-{{- $cfg = include "airfleet.overlay" (list $cfg $own) | fromYaml -}}
+{{- $cfg = include "airfleet.overlay" (list $cfg $own) | fromJson -}}
 {{- end -}}
-{{- toYaml $cfg -}}
+{{- toJson $cfg -}}
 {{- end -}}
 
 {{- /* (list $root name) -> the namespace of the template's pods. */ -}}

@@ -44,7 +44,7 @@ def test_the_schema_is_small() -> None:
 
 def test_what_helm_stores_of_a_release_is_small(tmp_path: Path) -> None:
     """Of the packed chart, which leaves comments out; production installs that one."""
-    assert scorecard.secret_bytes(package(CHART, tmp_path), {"postgres": {"embedded": True}}) <= 120_000
+    assert scorecard.secret_bytes(package(CHART, tmp_path), {}) <= 120_000
 
 
 def test_the_chart_holds_only_what_is_rendered(tmp_path: object) -> None:

@@ -56,7 +56,8 @@ def test_airflow_knows_every_option(tmp_path: Path, preset: Path | None, name: s
     ]
     assert unknown == []
     assert seen["executor"] == "KubernetesExecutor"
-    assert seen["api"] == "http://airflow-api-server.airflow.svc:8080/execution/"
+    server = "execution-api" if ("Deployment", "airflow-execution-api") in rendered(preset) else "api-server"
+    assert seen["api"] == f"http://airflow-{server}.airflow.svc:8080/execution/"
 
 
 def test_the_secrets_options_can_be_read_by_command(tmp_path: Path) -> None:

@@ -165,6 +165,8 @@ def _build_missing() -> None:
     if not todo:
         return
     preflight.check_machine()  # before minutes are spent for a machine that can't run the result
+    for m in todo:
+        check_go(m)
     ensure_commands(_NEEDS)
     preflight.check_space(cache_dir(), _BUILD_SPACE, "building the lab's programs")
     build(*todo)

@@ -139,7 +139,7 @@ def test_what_is_inside_the_cluster_is_reached_without_the_proxy() -> None:
         "localhost",
         "git.corp",
     ]
-    outside = ["pypi.org", "10.96.0.2", "svc.example.com"]
+    outside = ["www.example.com", "10.96.0.2", "svc.example.com"]
     assert [host for host in inside if not proxy_bypass_environment(host, direct)] == []
     assert [host for host in outside if proxy_bypass_environment(host, direct)] == []
 

@@ -1,50 +1,38 @@
 {{- /* The containers of a pod; the context is that of _pod.tpl. */ -}}
 
-{{- /* The one container that every pod has. Its name is `base` because the KubernetesExecutor finds a worker's by it. */ -}}
+{{- /* The one container that every pod has. Its name is `base` because the KubernetesExecutor finds a worker's by it. What is a
+value already becomes text in one piece: each toYaml costs more than what it writes. */ -}}
 {{- define "airfleet.pod.container" -}}
+{{- $fields := pick .part "command" "args" "startupProbe" "readinessProbe" "livenessProbe" -}}
+{{- $_ := set $fields "resources" .cfg.resources -}}
+{{- $_ := set $fields "securityContext" (include "airfleet.securityContext" (list .root .cfg.securityContext) | fromJson) -}}
+{{- $_ := set $fields "volumeMounts" .mounts -}}
+{{- with .cfg.lifecycle -}}{{- $_ := set $fields "lifecycle" . -}}{{- end -}}
+{{- $sources := list -}}
+{{- range .cfg.envFrom -}}{{- if . -}}{{- $sources = append $sources . -}}{{- end -}}{{- end -}}
+{{- with $sources -}}{{- $_ := set $fields "envFrom" . -}}{{- end -}}
+{{- $ports := list -}}
+{{- range $name, $port := .part.ports -}}
+{{- $number := append (splitList "/" ($port | toString)) "TCP" -}}
+{{- $ports = append $ports (dict "name" $name "containerPort" (first $number | int) "protocol" (index $number 1)) -}}
+{{- end -}}
+{{- with $ports -}}{{- $_ := set $fields "ports" . -}}{{- end -}}
 name: base
 image: {{ .part.image | default (include "airfleet.image" .root) }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-{{- range $field := list "command" "args" }}
-{{- with get $.part $field }}
-{{ $field }}: {{- toYaml . | nindent 2 }}
+{{- with .env }}
+env: {{- . | nindent 2 }}
 {{- end }}
-{{- end }}
-{{- with include "airfleet.envList" (include "airfleet.pod.env" . | fromJson) }}
-env: {{- . | trim | nindent 2 }}
-{{- end }}
-{{- $sources := list -}}
-{{- range .cfg.envFrom -}}{{- if . -}}{{- $sources = append $sources . -}}{{- end -}}{{- end -}}
-{{- with $sources }}
-envFrom: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .part.ports }}
-ports:
-  {{- range $name, $port := . }}
-  {{- $number := splitList "/" ($port | toString) }}
-  - {name: {{ $name }}, containerPort: {{ first $number }}, protocol: {{ index (append $number "TCP") 1 }}}
-  {{- end }}
-{{- end }}
-{{- range $field := list "startupProbe" "readinessProbe" "livenessProbe" }}
-{{- with get $.part $field }}
-{{ $field }}: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end }}
-{{- with .cfg.lifecycle }}
-lifecycle: {{- toYaml . | nindent 2 }}
-{{- end }}
-resources: {{- toYaml .cfg.resources | nindent 2 }}
-securityContext: {{- include "airfleet.securityContext" (list .root .cfg.securityContext) | nindent 2 }}
-volumeMounts: {{- include "airfleet.pod.volumeMounts" . | trim | nindent 2 }}
+{{ toYaml $fields }}
 {{- end -}}
 
 {{- /* (list $root context) -> a security context; OpenShift fills in who it runs as. */ -}}
 {{- define "airfleet.securityContext" -}}
 {{- $context := index . 1 | default dict -}}
 {{- if (index . 0).Values.openshift -}}
-{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" "fsGroupChangePolicy" "supplementalGroups" -}}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" "supplementalGroups" -}}
 {{- end -}}
-{{- toYaml $context -}}
+{{- toJson $context -}}
 {{- end -}}
 
 {{- define "airfleet.pod.env" -}}
@@ -81,18 +69,19 @@ last, since it may need their network or the password that one of them fetches. 
 {{- define "airfleet.pod.extraContainer" -}}
 {{- $cfg := (index . 0).cfg -}}
 {{- $own := deepCopy (index . 2) -}}
-{{- $context := include "airfleet.securityContext" (list (index . 0).root $cfg.securityContext) | fromYaml -}}
+{{- $context := include "airfleet.securityContext" (list (index . 0).root $cfg.securityContext) | fromJson -}}
 {{- $context = mergeOverwrite $context ($own.securityContext | default dict) -}}
 {{- toYaml (mergeOverwrite $own (dict "name" (index . 1) "securityContext" $context) (index . 3)) -}}
 {{- end -}}
 
 {{- define "airfleet.pod.waitForMigrations" -}}
+{{- $mounts := list -}}
+{{- range .mounts -}}{{- if ne .name "service-account" -}}{{- $mounts = append $mounts . -}}{{- end -}}{{- end -}}
 name: wait-for-migrations
 image: {{ include "airfleet.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-command: [python, /opt/airfleet/boot/airfleet_wait_for_migrations.py]
-env: {{- include "airfleet.envList" (include "airfleet.pod.env" . | fromJson) | trim | nindent 2 }}
-resources: {{- toYaml .root.Values.bootstrap.waitForMigrations.resources | nindent 2 }}
-securityContext: {{- include "airfleet.securityContext" (list .root .cfg.securityContext) | nindent 2 }}
-volumeMounts: {{- include "airfleet.pod.volumeMounts" (set (omit . "part") "part" (omit .part "token")) | trim | nindent 2 }}
+env: {{- .env | nindent 2 }}
+{{ toYaml (dict "resources" .root.Values.bootstrap.waitForMigrations.resources "volumeMounts" $mounts
+  "command" (include "airfleet.bootCommand" (list .root "python" "/opt/airfleet/boot/airfleet_wait_for_migrations.py") | fromJsonArray)
+  "securityContext" (include "airfleet.securityContext" (list .root .cfg.securityContext) | fromJson)) }}
 {{- end -}}

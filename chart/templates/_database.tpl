@@ -29,11 +29,12 @@ connection: {{ .Values.database.secretKey | quote }}
 {{- end -}}
 {{- end -}}
 
-{{- /* {root, part} -> the Secret and ConfigMap of TLS as sources of a projected volume, for a pod that connects to the
-database itself; nothing if there is none. */ -}}
+{{- /* {root, name, part} -> the Secret and ConfigMap of TLS as sources of a projected volume, for a pod that connects to the
+database itself; nothing if there is none. The DAG processor, which sends how long certificates last, gets them in any case. */ -}}
 {{- define "airfleet.database.podTlsSources" -}}
 {{- $pooled := and .root.Values.pgbouncer.enabled (ne .part.database "direct") -}}
-{{- if and (or .part.database (has "connection" (.part.secrets | default list))) (not $pooled) -}}
+{{- $measures := and .root.Values.metrics.enabled (eq .name "dag-processor") -}}
+{{- if and (or .part.database (has "connection" (.part.secrets | default list))) (or $measures (not $pooled)) -}}
 {{- with .root.Values.database.tls }}
 {{- $ca := dict "key" .ca.key "path" "ca.crt" | list | toJson }}
 {{- with .ca.configMap }}
@@ -43,7 +44,7 @@ database itself; nothing if there is none. */ -}}
 - secret: {name: {{ . | quote }}, items: {{ $ca }}}
 {{- end }}
 {{- with .client.secretName }}
-- secret: {name: {{ . | quote }}, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}
+- secret: {name: {{ . | quote }}, items: [{key: tls.crt, path: tls.crt}{{ if not $pooled }}, {key: tls.key, path: tls.key}{{ end }}]}
 {{- end }}
 {{- end }}
 {{- end -}}

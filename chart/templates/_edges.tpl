@@ -46,11 +46,12 @@ found below the full path only. */ -}}
 {{- printf "http://%s.%s.svc:8080%s/execution/" $server .Release.Namespace (include "airfleet.basePath" .) -}}
 {{- end -}}
 
-{{- /* (list $root "api-server" apps readiness-path) -> what the parts of both servers have in common. */ -}}
+{{- /* (list $root "api-server" apps readiness-path liveness-path) -> what the parts of both servers have in common. */ -}}
 {{- define "airfleet.serverPart" -}}
 {{- $root := index . 0 -}}
 {{- $cfg := get $root.Values (include "airfleet.valuesKey" (index . 1)) -}}
 {{- $get := dict "path" (printf "%s%s" (include "airfleet.basePath" $root) (index . 3)) "port" "http" -}}
+{{- $alive := dict "path" (printf "%s%s" (include "airfleet.basePath" $root) (index . 4)) "port" "http" -}}
 {{- $args := list "api-server" "--workers" ($cfg.workers | int | toString) -}}
 {{- if index . 2 }}{{ $args = concat $args (list "--apps" (index . 2)) }}{{ end -}}
 {{- if include "airfleet.baseUrl" $root }}{{ $args = append $args "--proxy-headers" }}{{ end -}}
@@ -65,6 +66,7 @@ ports: {http: 8080}
 # The first call builds the Execution API, which takes seconds: a server is ready when workers can use it.
 startupProbe: {httpGet: {{ toJson $get }}, periodSeconds: 2, timeoutSeconds: 10, failureThreshold: 150}
 readinessProbe: {httpGet: {{ toJson $get }}, periodSeconds: 10, timeoutSeconds: 5}
+livenessProbe: {httpGet: {{ toJson $alive }}, periodSeconds: 20, timeoutSeconds: 10, failureThreshold: 6}
 {{- end -}}
 
 {{- /* (list $root "api-server") -> the server's Service. */ -}}

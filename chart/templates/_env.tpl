@@ -29,7 +29,7 @@ CONNECTION_CHECK_MAX_COUNT: "0"
 {{- if and (eq .name "api-server") (eq .root.Values.auth.manager "keycloak") }}
 AIRFLOW__KEYCLOAK_AUTH_MANAGER__CLIENT_SECRET_CMD: cat /opt/airfleet/secrets/keycloak-client-secret
 {{- end }}
-{{- include "airfleet.outsideEnv" .root | nindent 0 }}
+{{- include "airfleet.outsideEnv" . | nindent 0 }}
 {{- end -}}
 
 {{- /* Made by `airfleet secrets rotate jwt`: the id of the key that signs and, during a rotation, the file of accepted keys. */ -}}
@@ -91,13 +91,15 @@ fab:
 {{- end }}
 kubernetes_executor:
   namespace: {{ include "airfleet.podTemplate.namespace" (list . "default") }}
-  {{- with include "airfleet.namespaces" (list . "worker") | fromYamlArray }}
+  {{- with include "airfleet.namespaces" (list . "worker") | fromJsonArray }}
   {{- if gt (len .) 1 }}
   multi_namespace_mode: true
   multi_namespace_mode_namespace_list: {{ join "," . }}
   {{- end }}
   {{- end }}
   pod_template_file: /opt/airfleet/pod-templates/default.yaml
+scheduler:
+  orphaned_tasks_check_interval: 60
 dag_processor:
   dag_bundle_config_list: {{ include "airfleet.bundleList" . }}
 {{- if .Values.metrics.enabled }}
@@ -115,5 +117,5 @@ metrics:
 {{- /* All of the configuration, as a map of sections. */ -}}
 {{- define "airfleet.config" -}}
 {{- $derived := merge (include "airfleet.derivedConfig" . | fromYaml) (include "airfleet.remoteLogs.config" . | fromYaml) -}}
-{{- toYaml (mergeOverwrite $derived (include "airfleet.auth.config" . | fromYaml) (deepCopy .Values.config)) -}}
+{{- toJson (mergeOverwrite $derived (include "airfleet.auth.config" . | fromYaml) (deepCopy .Values.config)) -}}
 {{- end -}}

@@ -23,11 +23,11 @@ already refused unknown keys and wrong types. */ -}}
 {{- /* What the templates can't do without; Helm removes a key that is set to null. */ -}}
 {{- define "airfleet.guards.needed" -}}
 {{- range $block, $keys := dict
-  "" (list "auth image config keys database pgbouncer admin dags logs maintenance caBundle proxy pod apiServer executionApi"
+  "" (list "auth boot image config keys database pgbouncer admin dags logs maintenance caBundle proxy pod apiServer executionApi"
     "scheduler dagProcessor triggerer bootstrap workers podTemplates postgres networkPolicies metrics" | join " ")
-  "auth" "manager oidc simple keycloak" "image" "repository" "database" "secretKey port secretKeys tls"
+  "auth" "manager oidc simple keycloak" "boot" "source" "image" "repository" "database" "secretKey port secretKeys tls"
   "database.tls" "ca client" "database.tls.ca" "key" "pgbouncer" "image" "pgbouncer.image" "repository tag"
-  "logs" "sizeLimit persistence remote" "logs.persistence" "size" "logs.remote" "s3 azure"
+  "logs" "sizeLimit persistence remote" "logs.persistence" "size" "logs.remote" "s3 azure elasticsearch"
   "logs.remote.s3" "encrypt" "logs.remote.azure" "container" "maintenance" "podCleanup dbCleanup"
   "maintenance.podCleanup" "minutes dryRun schedule"
   "maintenance.dbCleanup" "tables retentionDays batchSize archive dryRun schedule" "caBundle" "key"
@@ -58,46 +58,37 @@ already refused unknown keys and wrong types. */ -}}
 {{- $version := regexFind "^[0-9]+\\.[0-9]+\\.[0-9]+" $tag -}}
 {{- include "airfleet.refuse" (list (and $version (not (semverCompare ">=3.3.0 <3.4.0" $version)))
   (printf "image.tag %q is Airflow %s: this chart runs Airflow 3.3 (queues choose pod templates from 3.3.0 on). Fix: use an image of Airflow 3.3, such as tag %q." $tag $version .Chart.AppVersion)) -}}
+{{- include "airfleet.refuse" (list (and (eq .Values.boot.source "image") (regexMatch "^(docker.io/)?apache/airflow$" .Values.image.repository))
+  (printf "boot.source is image, and image.repository is the official %s, which holds no boot files. Fix: build an image that does (docs/guide/images.md) and name it, or set boot.source to configMap." .Values.image.repository)) -}}
 {{- end -}}
 
-{{- /* Section.option -> where it belongs instead. */ -}}
-{{- define "airfleet.guards.reservedOptions" -}}
-database.sql_alchemy_conn: database.secretName
-database.sql_alchemy_conn_cmd: database.secretName
-database.sql_alchemy_conn_async: database.secretName
-database.sql_alchemy_conn_async_cmd: database.secretName
-core.fernet_key: keys.secretName
-core.fernet_key_cmd: keys.secretName
-api.base_url: apiServer.baseUrl
-api.secret_key: keys.secretName
-api.secret_key_cmd: keys.secretName
-api_auth.jwt_secret: keys.secretName
-api_auth.jwt_secret_cmd: keys.secretName
-core.executor: nothing (this chart runs the KubernetesExecutor)
-kubernetes_executor.pod_template_file: podTemplates.default
-kubernetes_executor.namespace: podTemplates.<name>.namespace
-kubernetes_executor.multi_namespace_mode: podTemplates.<name>.namespace
-kubernetes_executor.multi_namespace_mode_namespace_list: podTemplates.<name>.namespace
-kubernetes_executor.worker_container_repository: image.repository
-kubernetes_executor.worker_container_tag: image.tag
-dag_processor.dag_bundle_config_list: dags.bundles
-sdk.coordinators: podTemplates.<name>.queues
-sdk.queue_to_coordinator: podTemplates.<name>.queues
-{{- end -}}
-
+{{- /* Options that the chart owns, by what sets them instead. */ -}}
 {{- define "airfleet.guards.config" -}}
-{{- range $path, $instead := include "airfleet.guards.reservedOptions" . | fromYaml -}}
-{{- $section := get $.Values.config (splitList "." $path | first) -}}
-{{- include "airfleet.refuse" (list (and (kindIs "map" $section) (hasKey $section (splitList "." $path | last)))
-  (printf "config.%s may not be set: airflow.cfg is a ConfigMap, and the chart owns this option. Fix: use %s." $path $instead)) -}}
+{{- range $instead, $options := dict
+  "apiServer.baseUrl" "api.base_url"
+  "dags.bundles" "dag_processor.dag_bundle_config_list"
+  "database.secretName" "database.sql_alchemy_conn database.sql_alchemy_conn_cmd database.sql_alchemy_conn_async database.sql_alchemy_conn_async_cmd"
+  "image.repository" "kubernetes_executor.worker_container_repository"
+  "image.tag" "kubernetes_executor.worker_container_tag"
+  "keys.secretName" "core.fernet_key core.fernet_key_cmd api.secret_key api.secret_key_cmd api_auth.jwt_secret api_auth.jwt_secret_cmd"
+  "nothing (this chart runs the KubernetesExecutor)" "core.executor"
+  "podTemplates.<name>.namespace" (list "kubernetes_executor.namespace kubernetes_executor.multi_namespace_mode"
+    "kubernetes_executor.multi_namespace_mode_namespace_list" | join " ")
+  "podTemplates.<name>.queues" "sdk.coordinators sdk.queue_to_coordinator"
+  "podTemplates.default" "kubernetes_executor.pod_template_file" -}}
+{{- range splitList " " $options -}}
+{{- $section := get $.Values.config (splitList "." . | first) -}}
+{{- include "airfleet.refuse" (list (and (kindIs "map" $section) (hasKey $section (splitList "." . | last)))
+  (printf "config.%s may not be set: airflow.cfg is a ConfigMap, and the chart owns this option. Fix: use %s." . $instead)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "airfleet.guards.queues" -}}
-{{- include "airfleet.refuse" (list (not (has "default" (include "airfleet.podTemplates" . | fromYamlArray)))
+{{- include "airfleet.refuse" (list (not (has "default" (include "airfleet.podTemplates" . | fromJsonArray)))
   "podTemplates.default is missing or abstract: tasks that name no queue of another template use it. Fix: define it, if only as {}.") -}}
 {{- $owners := dict -}}
-{{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
+{{- range $name := include "airfleet.podTemplates" . | fromJsonArray -}}
 {{- range $queue := (get $.Values.podTemplates $name).queues | default (list $name) -}}
 {{- include "airfleet.refuse" (list (hasKey $owners $queue)
   (printf "The queue %q is claimed by podTemplates.%s and by podTemplates.%s: a queue has one pod template. Fix: leave it in one of them." $queue (get $owners $queue) $name)) -}}

@@ -1,5 +1,5 @@
 {{- define "airfleet.guards.edges" -}}
-{{- range $name := include "airfleet.deployments" . | fromYamlArray -}}
+{{- range $name := include "airfleet.deployments" . | fromJsonArray -}}
 {{- $key := include "airfleet.valuesKey" $name -}}
 {{- $o := get $.Values $key -}}
 {{- $hpa := $o.autoscaling | default dict -}}

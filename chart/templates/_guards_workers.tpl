@@ -30,7 +30,7 @@
 
 {{- define "airfleet.guards.podTemplates" -}}
 {{- $root := . -}}
-{{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
+{{- range $name := include "airfleet.podTemplates" . | fromJsonArray -}}
 {{- $cfg := include "airfleet.podTemplate.cfg" (list $root $name) | fromJson -}}
 {{- range $rule, $egress := $cfg.egress -}}
 {{- include "airfleet.refuse" (list (not (or $egress.cidrs $egress.podSelector $egress.namespaceSelector))
@@ -52,7 +52,7 @@
 {{- define "airfleet.guards.pods" -}}
 {{- include "airfleet.refuse" (list (and .Values.caBundle.configMap .Values.caBundle.secret)
   "caBundle names both a configMap and a secret, and there is one file of certificates. Fix: unset one of them.") -}}
-{{- $namespaces := concat (list .Release.Namespace) (include "airfleet.namespaces" (list . "worker") | fromYamlArray) -}}
+{{- $namespaces := concat (list .Release.Namespace) (include "airfleet.namespaces" (list . "worker") | fromJsonArray) -}}
 {{- $refused := "^(Cluster.+|.+Class|.+Definition|.+WebhookConfiguration|.+AdmissionPolicy(Binding)?|APIService|CSIDriver|Namespace|Node|PersistentVolume|Secret)$" -}}
 {{- range $name, $object := .Values.extraObjects -}}
 {{- if $object -}}

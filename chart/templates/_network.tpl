@@ -19,7 +19,7 @@ and nothing else.
 {{- $database := dict "to" (ternary "postgres" "database" .Values.postgres.embedded) "port" 5432 }}
 {{- $pooled := not (not .Values.pgbouncer.enabled) }}
 {{- $pooler := ternary (dict "to" "pgbouncer" "port" 6432) $database $pooled }}
-{{- range concat (include "airfleet.deployments" . | fromYamlArray) $cleanup }}
+{{- range concat (include "airfleet.deployments" . | fromJsonArray) $cleanup }}
 - {{ merge (dict "from" .) $pooler | toJson }}
 - {from: {{ . }}, to: dns}
 {{- end }}
@@ -31,7 +31,7 @@ and nothing else.
 {{- range list "api-server" "scheduler" "bootstrap" }}
 - {from: {{ . }}, to: kubernetes-api}
 {{- end }}
-{{- range without (append (include "airfleet.deployments" . | fromYamlArray) "worker") "scheduler" }}
+{{- range without (append (include "airfleet.deployments" . | fromJsonArray) "worker") "scheduler" }}
 - {from: {{ . }}, to: outbound}
 {{- end }}
 {{- if .Values.maintenance.podCleanup.enabled }}
@@ -40,7 +40,7 @@ and nothing else.
 {{- end }}
 {{- if .Values.metrics.enabled }}
 - {from: scrapers, to: metrics, port: 9102}
-{{- range append (include "airfleet.deployments" . | fromYamlArray) "worker" }}
+{{- range append (include "airfleet.deployments" . | fromJsonArray) "worker" }}
 - {from: {{ . }}, to: metrics, port: 9125, protocol: UDP}
 {{- end }}
 {{- end }}
@@ -49,20 +49,15 @@ and nothing else.
 {{- /* (list $root "worker" namespace) -> the pods of a component, as peers of a rule of a policy in this namespace. */ -}}
 {{- define "airfleet.peers" -}}
 {{- $here := index . 2 -}}
-{{- $labels := include "airfleet.selectorLabels" . | fromYaml -}}
-{{- range include "airfleet.namespaces" . | fromYamlArray }}
+{{- $labels := include "airfleet.selectorLabels" . -}}
+{{- range include "airfleet.namespaces" . | fromJsonArray }}
 - podSelector:
-    matchLabels: {{- toYaml $labels | nindent 6 }}
+    matchLabels: {{- $labels | nindent 6 }}
   {{- if ne . $here }}
   namespaceSelector:
     matchLabels: {kubernetes.io/metadata.name: {{ . }}}
   {{- end }}
 {{- end }}
-{{- end -}}
-
-{{- /* A connection -> the ports of its rule. */ -}}
-{{- define "airfleet.connectionPorts" -}}
-- {protocol: {{ .protocol | default "TCP" }}, port: {{ int .port }}}
 {{- end -}}
 
 {{- /* (list $root port port ...) -> TCP ports of a rule. */ -}}
@@ -107,7 +102,7 @@ to: {{- . | trim | nindent 2 }}
 {{- end -}}
 {{- else -}}
 to: {{- include "airfleet.peers" (list $root $c.to (index . 2)) | trim | nindent 2 }}
-ports: {{- include "airfleet.connectionPorts" $c | nindent 2 }}
+ports: [{protocol: {{ $c.protocol | default "TCP" }}, port: {{ int $c.port }}}]
 {{- end -}}
 {{- end -}}
 
@@ -160,5 +155,5 @@ from: {{- toYaml . | nindent 2 }}
 {{- else -}}
 from: {{- include "airfleet.peers" (list $root $c.from (index . 2)) | trim | nindent 2 }}
 {{ end -}}
-ports: {{- include "airfleet.connectionPorts" $c | nindent 2 }}
+ports: [{protocol: {{ $c.protocol | default "TCP" }}, port: {{ int $c.port }}}]
 {{- end -}}

@@ -60,13 +60,20 @@ may stand for one of the chart's own. */ -}}
 {{- dict "cfg" (include "airfleet.cfg" . | fromJson) "part" $part | toJson -}}
 {{- end -}}
 
-{{- /* {root, name, cfg, part} -> a pod template: metadata and spec. */ -}}
+{{- /* {root, name, cfg, part}, and a namespace if the pod has one of its own -> a pod template: metadata and spec. */ -}}
 {{- define "airfleet.pod" -}}
-{{- $labels := include "airfleet.selectorLabels" (list .root .name) | fromYaml -}}
+{{- $selector := include "airfleet.selectorLabels" (list .root .name) -}}
 metadata:
-  labels: {{- toYaml (merge $labels (.part.labels | default dict) (.cfg.labels | default dict)) | nindent 4 }}
-  {{- with include "airfleet.pod.annotations" . | fromYaml }}
-  annotations: {{- toYaml . | nindent 4 }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- $selector | nindent 4 }}
+    {{- range $key, $value := omit (merge dict (.part.labels | default dict) (.cfg.labels | default dict)) "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" }}
+    {{ $key }}: {{ $value | quote }}
+    {{- end }}
+  {{- with include "airfleet.pod.annotations" . | trim }}
+  annotations: {{- . | nindent 4 }}
   {{- end }}
 spec: {{- include "airfleet.pod.spec" . | nindent 2 }}
 {{- end -}}
@@ -86,50 +93,45 @@ afresh in every pod. */ -}}
 {{- end -}}
 
 {{- define "airfleet.configDigest" -}}
-{{- $boot := list -}}
-{{- range $path, $content := .Files.Glob "files/boot/*" -}}{{- $boot = append $boot ($content | toString) -}}{{- end -}}
-{{- printf "%s%s" (include "airfleet.config" .) (join "" $boot) | sha256sum | trunc 16 -}}
+{{- /* The same for every pod, so it is kept where all templates find it. */ -}}
+{{- if not (hasKey . "configDigest") -}}
+{{- $_ := printf "%s%s" (include "airfleet.config" .) (include "airfleet.bootDigest" .) | sha256sum | trunc 16 | set . "configDigest" -}}
+{{- end -}}
+{{- .configDigest -}}
 {{- end -}}
 
 {{- define "airfleet.pod.spec" -}}
 {{- $cfg := .cfg -}}
+{{- $_ := set . "env" (include "airfleet.envList" (include "airfleet.pod.env" . | fromJson) | trim) -}}
+{{- $mounted := include "airfleet.pod.mounted" . | fromJson -}}
+{{- $_ := set . "mounts" $mounted.mounts -}}
+{{- $fields := dict "volumes" $mounted.volumes -}}
+{{- $_ := set $fields "securityContext" (include "airfleet.securityContext" (list .root $cfg.podSecurityContext) | fromJson) -}}
+{{- range $field := list "priorityClassName" "runtimeClassName" "schedulerName" "dnsPolicy" "nodeSelector" "affinity" "tolerations" "hostAliases" "dnsConfig" -}}
+{{- with get $cfg $field -}}{{- $_ := set $fields $field . -}}{{- end -}}
+{{- end -}}
+{{- with $cfg.topologySpreadConstraints -}}
+{{- $selector := dict "labelSelector" (dict "matchLabels" (include "airfleet.selectorLabels" (list $.root $.name) | fromYaml)) -}}
+{{- $constraints := list -}}
+{{- range . -}}{{- $constraints = append $constraints (merge (deepCopy .) $selector) -}}{{- end -}}
+{{- $_ := set $fields "topologySpreadConstraints" $constraints -}}
+{{- end -}}
+{{- $pullSecrets := list -}}
+{{- range .root.Values.image.pullSecrets -}}{{- $pullSecrets = append $pullSecrets (dict "name" .) -}}{{- end -}}
+{{- with $pullSecrets -}}{{- $_ := set $fields "imagePullSecrets" . -}}{{- end -}}
 serviceAccountName: {{ .part.serviceAccountName | default (include "airfleet.accountName" (list .root (.part.serviceAccount | default .name))) }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .part.restartPolicy }}
 restartPolicy: {{ . }}
 {{- end }}
-{{- with .root.Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
 {{- if not (kindIs "invalid" $cfg.terminationGracePeriodSeconds) }}
 terminationGracePeriodSeconds: {{ int $cfg.terminationGracePeriodSeconds }}
 {{- end }}
-{{- range $field := list "priorityClassName" "runtimeClassName" "schedulerName" "dnsPolicy" }}
-{{- with get $cfg $field }}
-{{ $field }}: {{ . }}
-{{- end }}
-{{- end }}
-{{- range $field := list "nodeSelector" "affinity" "tolerations" "hostAliases" "dnsConfig" }}
-{{- with get $cfg $field }}
-{{ $field }}: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end }}
-{{- with $cfg.topologySpreadConstraints }}
-topologySpreadConstraints:
-  {{- $selector := dict "labelSelector" (dict "matchLabels" (include "airfleet.selectorLabels" (list $.root $.name) | fromYaml)) }}
-  {{- range . }}
-  - {{ toYaml (merge (deepCopy .) $selector) | indent 4 | trim }}
-  {{- end }}
-{{- end }}
-securityContext: {{- include "airfleet.securityContext" (list .root $cfg.podSecurityContext) | nindent 2 }}
 {{- with include "airfleet.pod.initContainers" . }}
 initContainers: {{- . | trim | nindent 2 }}
 {{- end }}
 containers:
   - {{ include "airfleet.pod.container" . | indent 4 | trim }}
-volumes: {{- include "airfleet.pod.volumes" . | trim | nindent 2 }}
+{{ toYaml $fields }}
 {{- end -}}

@@ -2,26 +2,19 @@
 
 {{- /* Every component that is on -> the kind of its workload. */ -}}
 {{- define "airfleet.components" -}}
-{{- $maintenance := .Values.maintenance -}}
-bootstrap: Job
-{{- range include "airfleet.deployments" . | fromYamlArray }}
-{{ . }}: Deployment
-{{- end }}
-{{- range $component, $on := dict
-  "postgres: StatefulSet" .Values.postgres.embedded
-  "pgbouncer: Deployment" .Values.pgbouncer.enabled
-  "metrics: Deployment" .Values.metrics.enabled
-  "pod-cleanup: CronJob" $maintenance.podCleanup.enabled
-  "db-cleanup: CronJob" $maintenance.dbCleanup.enabled }}
-{{- if $on }}
-{{ $component }}
-{{- end }}
-{{- end }}
+{{- $found := dict "bootstrap" "Job" -}}
+{{- range include "airfleet.deployments" . | fromJsonArray -}}{{- $_ := set $found . "Deployment" -}}{{- end -}}
+{{- if .Values.postgres.embedded -}}{{- $_ := set $found "postgres" "StatefulSet" -}}{{- end -}}
+{{- if .Values.pgbouncer.enabled -}}{{- $_ := set $found "pgbouncer" "Deployment" -}}{{- end -}}
+{{- if .Values.metrics.enabled -}}{{- $_ := set $found "metrics" "Deployment" -}}{{- end -}}
+{{- if .Values.maintenance.podCleanup.enabled -}}{{- $_ := set $found "pod-cleanup" "CronJob" -}}{{- end -}}
+{{- if .Values.maintenance.dbCleanup.enabled -}}{{- $_ := set $found "db-cleanup" "CronJob" -}}{{- end -}}
+{{- toJson $found -}}
 {{- end -}}
 
 {{- /* -> the components of Airflow that run on. */ -}}
 {{- define "airfleet.deployments" -}}
-[api-server, {{ if .Values.executionApi.enabled }}execution-api, {{ end }}scheduler, dag-processor, triggerer]
+["api-server", {{ if .Values.executionApi.enabled }}"execution-api", {{ end }}"scheduler", "dag-processor", "triggerer"]
 {{- end -}}
 
 {{- /* (list $root "scheduler" options) -> its PodDisruptionBudget; nothing where it would forbid nothing. */ -}}

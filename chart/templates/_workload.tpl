@@ -79,18 +79,9 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- /* "TriggererJob" -> the probes of a component that has no HTTP server: its newest heartbeat in the database, asked
 without importing Airflow. Liveness takes a database that is away for alive, or an outage would restart everything. */ -}}
 {{- define "airfleet.heartbeatProbes" -}}
-startupProbe:
-  exec: {command: [python, /opt/airfleet/boot/airfleet_heartbeat.py, {{ . }}]}
-  periodSeconds: 3
-  timeoutSeconds: 10
-  failureThreshold: 100
-readinessProbe:
-  exec: {command: [python, /opt/airfleet/boot/airfleet_heartbeat.py, {{ . }}]}
-  periodSeconds: 60
-  timeoutSeconds: 20
-livenessProbe:
-  exec: {command: [python, /opt/airfleet/boot/airfleet_heartbeat.py, {{ . }}, --liveness]}
-  periodSeconds: 60
-  timeoutSeconds: 20
-  failureThreshold: 5
+{{- $look := list "python" "/opt/airfleet/boot/airfleet_heartbeat.py" . -}}
+{{- $exec := dict "command" $look | toJson -}}
+startupProbe: {exec: {{ $exec }}, periodSeconds: 3, timeoutSeconds: 10, failureThreshold: 100}
+readinessProbe: {exec: {{ $exec }}, periodSeconds: 60, timeoutSeconds: 20}
+livenessProbe: {exec: {{ dict "command" (append $look "--liveness") | toJson }}, periodSeconds: 60, timeoutSeconds: 20, failureThreshold: 5}
 {{- end -}}

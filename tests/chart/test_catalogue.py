@@ -6,6 +6,7 @@ from typing import Any
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 import pytest
+from requests.utils import should_bypass_proxies
 
 from chart_harness.objects import Pod, Rendered
 from chart_harness.render import RefusedError, render
@@ -142,6 +143,24 @@ def test_what_is_inside_the_cluster_is_reached_without_the_proxy() -> None:
     outside = ["www.example.com", "10.96.0.2", "svc.example.com"]
     assert [host for host in inside if not proxy_bypass_environment(host, direct)] == []
     assert [host for host in outside if proxy_bypass_environment(host, direct)] == []
+
+
+def test_the_api_server_asks_triggerers_without_the_proxy() -> None:
+    """It knows them by their pods' addresses, and asks for logs with requests. Tasks have the user's list."""
+    release = render({"proxy": {"http": "http://proxy:3128"}})
+    base = next(c for c in release.pod("api-server").spec["containers"] if c["name"] == "base")
+    no_proxy = next(e["value"] for e in base["env"] if e["name"] == "no_proxy")
+    for address in ("10.244.1.5", "172.20.0.9", "192.168.3.4", "100.64.7.7"):
+        assert should_bypass_proxies(f"http://{address}:8794/log", no_proxy), address
+    for address in ("8.8.8.8", "172.32.0.1", "logs.example.com"):
+        assert not should_bypass_proxies(f"http://{address}:8794/log", no_proxy), address
+    env = {e["name"]: e.get("value") for e in template(release, "default").spec["containers"][0]["env"]}
+    assert not should_bypass_proxies("http://10.244.1.5", env["no_proxy"])
+
+
+@pytest.mark.parametrize("values", [{}, {"openshift": True}], ids=str)
+def test_a_tasks_pod_does_not_change_the_owner_of_what_is_on_a_shared_volume(values: dict[str, Any]) -> None:
+    assert template(render(values), "default").spec["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
 
 
 def test_what_tasks_need_is_in_their_namespace() -> None:

@@ -10,9 +10,10 @@ import yaml
 from hypothesis import HealthCheck, Phase, find, settings
 
 from chart_harness import strict
+from chart_harness.keys import OWN, SHARED
 from chart_harness.objects import Rendered
 from chart_harness.render import CHART, KUBERNETES, RefusedError, render
-from chart_harness.scenarios import HTTPS, KEYCLOAK, MAINTENANCE, OIDC
+from chart_harness.scenarios import HTTPS, KEYCLOAK, MAINTENANCE, OIDC, OWN_IMAGE
 from chart_harness.strategies import LEAVES, Leaf, blocks, value_of
 
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -30,8 +31,6 @@ BLOCKS = {
     "executionApi": "execution-api",
     "metrics": "metrics",
 }
-SHARED = sorted({leaf.path[1] for leaf in LEAVES if leaf.path[0] == "pod"})
-OWN = [leaf for leaf in LEAVES if leaf.path[0] != "pod" and leaf.path[-1] not in SHARED]
 # Where a key counts only together with others: those others.
 EXECUTION_API: dict[str, Any] = {"enabled": True}
 ON: dict[str, dict[str, Any]] = {
@@ -41,6 +40,7 @@ ON: dict[str, dict[str, Any]] = {
 }
 WEB = {"egress": {"x": {"cidrs": ["10.0.0.0/8"], "ports": [443], "protocol": "UDP"}}}
 TOGETHER: dict[str, dict[str, Any]] = {
+    "boot.source": OWN_IMAGE,
     "apiServer.httpRoute.parentRefs": {"apiServer": {"httpRoute": {"enabled": True}}},
     "executionApi.httpRoute.parentRefs": {"executionApi": {**EXECUTION_API, "httpRoute": {"enabled": True}}},
     **{f"apiServer.{key}": {"apiServer": {key: on}} for key, on in ON.items()},
@@ -69,6 +69,10 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "logs.remote.folder": {"logs": {"remote": {"type": "gcs"}}},
     "logs.remote.azure.container": {"logs": {"remote": {"type": "azure", "folder": "wasb://x", "connectionId": "x"}}},
     "logs.remote.azure.accountUrl": {"logs": {"remote": {"type": "azure", "folder": "wasb://x"}}},
+    "logs.remote.elasticsearch.url": {"logs": {"remote": {"type": "elasticsearch"}}},
+    "logs.remote.elasticsearch": {
+        "logs": {"remote": {"type": "elasticsearch", "elasticsearch": {"url": "https://x:9200"}}}
+    },
     "logs.remote": {"logs": {"remote": {"type": "s3", "folder": "s3://x"}}},
     "dags.bundles.*.kwargs": {"dags": {"bundles": {"x": {"classpath": "a.Bundle"}}}},
     "dags.bundles.*.refreshInterval": {"dags": {"bundles": {"x": {"path": "/x"}}}},

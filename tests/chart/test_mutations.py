@@ -21,6 +21,7 @@ EMBEDDED = {"postgres": {"embedded": True}, "logs": {"persistence": {"enabled": 
 VALUES: dict[str, dict[str, Any]] = {
     **{mutation.rule: EXPOSED for mutation in edges.MUTATIONS},
     "log_credentials_go_where_logs_do": SCENARIOS["logs in S3"],
+    "boot_files_of_an_image_are_checked": SCENARIOS["boot files in the image"],
     "a_digest_wins": {"image": {"digest": DIGEST}},
     "openshift_says_who_pods_run_as": {"openshift": True},
     "a_templates_own_way_out_is_all_it_has": {
@@ -48,13 +49,8 @@ def test_every_rule_is_shown_to_fail() -> None:
 IN_TEMPLATES = [
     ("_container.tpl", "name: base\n", "name: airflow\n", "workers_are_what_the_executor_needs"),
     ("_pod.tpl", "enableServiceLinks: false\n", "", "service_links_are_off"),
-    ("_volumes.tpl", '(ternary "worker-config" "config" (eq .name "worker"))', '"cfg"', "config_maps_exist"),
-    (
-        "_container.tpl",
-        "resources: {{- toYaml .cfg.resources",
-        "x-resources: {{- toYaml .cfg.resources",
-        "containers_have_resources",
-    ),
+    ("_volumes.tpl", 'ternary "worker-config" "config" (eq .name "worker")', '"cfg"', "config_maps_exist"),
+    ("_container.tpl", 'set $fields "resources" .cfg.resources', 'set $fields "x" 1', "containers_have_resources"),
     (
         "_labels.tpl",
         "app.kubernetes.io/component: {{ index . 1 }}",

@@ -90,3 +90,10 @@ def test_a_name_that_is_too_long_is_refused_with_the_way_out(length: int) -> Non
     with pytest.raises(RefusedError, match=r"(?s)fullnameOverride"):
         render({}, release="a" * length)
     assert violations(render({"fullnameOverride": "airflow"}, release="a" * length)) == []
+
+
+def test_a_dead_schedulers_tasks_are_looked_for_every_minute_unless_the_values_say_otherwise() -> None:
+    longer = {"config": {"scheduler": {"orphaned_tasks_check_interval": 300}}}
+    for values, seconds in (({}, 60), (longer, 300)):
+        text = render(values).get("ConfigMap/airflow-config")["data"]["airflow.cfg"]
+        assert f"\norphaned_tasks_check_interval = {seconds}\n" in text

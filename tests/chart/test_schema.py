@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from chart_harness.render import CHART, RefusedError, render
-from chart_harness.scenarios import PRESETS, SCENARIOS
+from chart_harness.scenarios import OWN_IMAGE, PRESETS, SCENARIOS
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)
@@ -67,7 +67,7 @@ def test_what_helm_accepts_the_schema_accepts_before_defaults_are_merged(scenari
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_render(preset: str) -> None:
-    assert render(yaml.safe_load(PRESETS[preset].read_text())).objects
+    assert render({**yaml.safe_load(PRESETS[preset].read_text()), **OWN_IMAGE}).objects
 
 
 def test_there_are_presets() -> None:
@@ -85,6 +85,6 @@ def test_every_object_of_ours_is_closed() -> None:
             open_blocks.append(path)
 
     look(SCHEMA, "values")
-    for name, definition in SCHEMA["$defs"].items():
+    for name, definition in SCHEMA["definitions"].items():
         look(definition, name)
     assert open_blocks == []

@@ -51,7 +51,7 @@ def test_the_chart_holds_only_what_is_rendered(tmp_path: object) -> None:
     """Everything in the chart's folder is in every release's Secret."""
     allowed = re.compile(
         r"(Chart\.yaml|values\.yaml|values\.schema\.json|\.helmignore|templates/.+"
-        r"|files/(auth|boot|maintenance|alerts|dashboards|metrics)/.+)"
+        r"|files/(auth|boot|maintenance|alerts|dashboards|metrics|running)/.+)"
     )
     files = [p.relative_to(CHART).as_posix() for p in CHART.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     assert [name for name in files if not allowed.fullmatch(name)] == []

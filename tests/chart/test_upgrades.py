@@ -67,7 +67,7 @@ def test_a_new_version_of_the_chart_restarts_nothing(tmp_path: Path) -> None:
 
 def test_a_changed_boot_file_restarts_what_runs_it(tmp_path: Path) -> None:
     chart = shutil.copytree(CHART, tmp_path / "chart")
-    file = chart / "files/boot/airfleet_heartbeat.py"
+    file = chart / "files/running/airfleet_heartbeat.py"
     file.write_text(file.read_text() + "\n# changed\n")
     assert restarted(render(BASE), render(BASE, chart=chart)) == CONTROL_PLANE | {"bootstrap"}
 
@@ -101,6 +101,7 @@ def test_nothing_that_can_not_be_changed_depends_on_values() -> None:
 
 
 OPTIONAL = (
+    "airflow-boot",
     "airflow-auth",
     "postgres",
     "pgbouncer",

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+import time
 import traceback
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -48,7 +49,8 @@ class Wanted:
         """Fresh values. All are URL-safe, so they can stand in a connection as they are."""
         if self.kind == "keys":  # the first as cryptography's Fernet.generate_key() makes it
             fresh = (urlsafe_b64encode(os.urandom(32)).decode(), token_urlsafe(32), token_urlsafe(64))
-            return dict(zip(_KEYS, fresh, strict=True))
+            since = {f"{key}-since": f"{time.time():.0f}" for key in _KEYS}
+            return dict(zip(_KEYS, fresh, strict=True)) | since
         values = {"username": self.username, "password": token_urlsafe(24)}
         if self.kind == "admin":
             return values

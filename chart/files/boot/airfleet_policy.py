@@ -2,13 +2,18 @@
 Loaded through the entry point `airflow.policy`, so `airflow_local_settings` stays the user's. Every Airflow process
 imports this module, so it imports nothing that is not there already. AIRFLEET_*: docs/reference/boot-files.md."""
 
+import contextlib
 import difflib
 import json
 import os
+import sys
 
 import pluggy
 
 hookimpl = pluggy.HookimplMarker("airflow.policy")
+if sys.argv[1:2] == ["api-server"]:
+    with contextlib.suppress(ModuleNotFoundError):  # it is there with metrics.enabled
+        import airfleet_requests  # noqa: F401
 
 
 def runs_as_pod(executor: str | None, configured: str) -> bool:

@@ -3,7 +3,7 @@ takes the queue of its own name. */ -}}
 
 {{- /* -> map queue -> pod template */ -}}
 {{- define "airfleet.queueMap" -}}
-{{- range $name := include "airfleet.podTemplates" . | fromYamlArray -}}
+{{- range $name := include "airfleet.podTemplates" . | fromJsonArray -}}
 {{- range $queue := (get $.Values.podTemplates $name).queues | default (list $name) }}
 {{ $queue }}: {{ $name }}
 {{- end -}}

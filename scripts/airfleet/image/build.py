@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -23,6 +23,7 @@ from airfleet.image.recipe import Kind
 from airfleet.image.rootfs import add_airflow, make_base, make_postgres, unpack
 from airfleet.machine import ensure_commands, is_root, locked
 from airfleet.paths import cache_dir
+from airfleet.process import run
 
 _COMMANDS = {
     "apt-config": "apt",
@@ -37,7 +38,7 @@ _COMMANDS = {
 _KEYRING = {"/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
 _ROOM_BYTES = 2 * 1000**3  # the trees of one image, its layers and its archive
 _NEARLY_NOTHING_BYTES = 8 * 1000**2
-_KEPT = ("airflow-*.tar", "postgres-*.tar", "pgbouncer-*.tar", "base-*", "wheels-*")
+_KEPT = ("airflow-*.tar", "postgres-*.tar", "pgbouncer-*.tar", "base-*", "packages-*", "wheels-*")
 _Step = Callable[[str], AbstractContextManager[None]]
 
 
@@ -91,11 +92,11 @@ def prune() -> list[Path]:
 
     What others keep there stays. Returns what was deleted.
     """
-    used = {_archive(kind).name for kind in recipe.KINDS} | {f"{_base().name}.{end}" for end in ("tar.zst", "json")}
-    used |= {_wheels().name}
+    used = {_archive(kind).name for kind in recipe.KINDS} | {_wheels().name}
+    used |= {f"{_base().name}.{end}" for end in ("tar.zst", "json")}
     with locked(images_dir() / ".lock"):
         ours = [path for name in _KEPT for path in images_dir().glob(name)]
-        unused = sorted(path for path in ours if path.name not in used)
+        unused = sorted(path for path in ours if path.name not in used and not path.name.startswith(_packages()))
         for path in unused:
             if path.is_dir():
                 shutil.rmtree(path)
@@ -104,42 +105,93 @@ def prune() -> list[Path]:
     return unused
 
 
+def forget(kinds: Iterable[Kind]) -> None:
+    """Delete these images and the layer that they share: the next build takes the Debian packages of its day."""
+    with locked(images_dir() / ".lock"):
+        for path in [*map(_archive, kinds), *images_dir().glob(f"{_base().name}.*")]:
+            path.unlink(missing_ok=True)
+
+
 def _build(kind: Kind, work: Path, step: _Step) -> None:
-    versions = recipe.versions()
-    below = [] if kind == "pgbouncer" else [_base_layer(work, step)]
+    layers = [] if kind == "pgbouncer" else [_base_layer(work, step)]
     with step(f"image {recipe.reference(kind)}: files"):
-        tree = work / "tree"
-        for layer in below:
-            unpack(layer.blob, work / "base")
         if kind == "pgbouncer":
-            make_pgbouncer(tree, work)
+            layers.append(_pgbouncer_layer(work))
         elif kind == "postgres":
-            make_postgres(tree, work)
+            layers.append(_postgres_layer(work, layers[0]))
         else:
-            unpack(below[0].blob, tree)
-            add_airflow(tree, _downloaded_wheels(), bytecode=kind == "airflow")
+            layers.append(_airflow_layer(kind, work, layers[0]))
+        if kind == "airflow":
+            layers.append(_boot_layer(work))
     with step(f"image {recipe.reference(kind)}: archive"):
-        layers = [*below, pack(tree, work / "base" if below else None, work / "layer", versions.epoch)]
-        config = recipe.container_config(kind)
+        config, epoch = recipe.container_config(kind), recipe.versions().epoch
         archive = work / "archive"
-        write_archive(archive, recipe.reference(kind), layers, config, recipe.architecture(), versions.epoch)
+        write_archive(archive, recipe.reference(kind), layers, config, recipe.architecture(), epoch)
         archive.replace(_archive(kind))
 
 
 def _base_layer(work: Path, step: _Step) -> Layer:
     """The layer that the images share, kept so that they go on sharing it when Debian publishes updates."""
-    blob, about = _base().with_suffix(".tar.zst"), _base().with_suffix(".json")
+
+    def make(tree: Path) -> Layer:
+        with step("image layer that all share: Debian packages"):
+            make_base(tree, work)
+            return pack(tree, None, work / "base.tar.zst", recipe.versions().epoch)
+
+    return _kept(_base(), work / "base-tree", make)
+
+
+def _airflow_layer(kind: Kind, work: Path, base: Layer) -> Layer:
+    """Airflow; kept, for the boot files above it change more often."""
+
+    def make(tree: Path) -> Layer:
+        unpack(base.blob, work / "base")
+        unpack(base.blob, tree)
+        add_airflow(tree, _downloaded_wheels(), bytecode=kind == "airflow")
+        return pack(tree, work / "base", work / "airflow.tar.zst", recipe.versions().epoch)
+
+    place = images_dir() / f"{_packages()}-{base.diff_id[-8:]}"
+    return _kept(place, work / "airflow-tree", make) if kind == "airflow" else make(work / "airflow-tree")
+
+
+def _postgres_layer(work: Path, base: Layer) -> Layer:
+    unpack(base.blob, work / "base")
+    make_postgres(work / "postgres-tree", work)
+    return pack(work / "postgres-tree", work / "base", work / "postgres.tar.zst", recipe.versions().epoch)
+
+
+def _pgbouncer_layer(work: Path) -> Layer:
+    make_pgbouncer(work / "pgbouncer-tree", work)
+    return pack(work / "pgbouncer-tree", None, work / "pgbouncer.tar.zst", recipe.versions().epoch)
+
+
+def _boot_layer(work: Path) -> Layer:
+    """The chart's boot files."""
+    tree = work / "boot-tree"
+    for directory in (tree, tree / "opt", tree / "opt" / "airfleet"):
+        directory.mkdir()
+        directory.chmod(0o755)
+    install_boot(tree / "opt" / "airfleet" / "boot")
+    return pack(tree, None, work / "boot.tar.zst", recipe.versions().epoch)
+
+
+def install_boot(target: Path) -> None:
+    """Lay the chart's boot files out in a directory that becomes an image's /opt/airfleet/boot."""
+    run(["sh", recipe.inputs_dir() / "install-boot", recipe.chart_files(), target])
+
+
+def _kept(place: Path, tree: Path, make: Callable[[Path], Layer]) -> Layer:
+    """The layer that is kept under a name, or else one that is made from a tree that is deleted afterwards."""
+    blob, about = place.with_name(f"{place.name}.tar.zst"), place.with_name(f"{place.name}.json")
     if blob.is_file() and about.is_file():
         return Layer(blob, **json.loads(about.read_text()))
-    with step("image layer that all share: Debian packages"):
-        tree = work / "base-tree"
-        make_base(tree, work)
-        packed = pack(tree, None, work / "base.tar.zst", recipe.versions().epoch)
-        shutil.rmtree(tree)
-        packed.blob.replace(blob)
-        facts = {name: value for name, value in asdict(packed).items() if name != "blob"}
-        (work / "base.json").write_text(json.dumps(facts))
-        (work / "base.json").replace(about)
+    packed = make(tree)
+    shutil.rmtree(tree)
+    packed.blob.replace(blob)
+    facts = {name: value for name, value in asdict(packed).items() if name != "blob"}
+    written = tree.with_suffix(".json")
+    written.write_text(json.dumps(facts))
+    written.replace(about)
     return replace(packed, blob=blob)
 
 
@@ -161,6 +213,11 @@ def _archive(kind: Kind) -> Path:
 
 def _base() -> Path:
     return images_dir() / f"base-{recipe.base_digest()}"
+
+
+def _packages() -> str:
+    """How the name of Airflow's layer begins; the layer that it lies on follows."""
+    return f"packages-{recipe.packages_digest('airflow')}"
 
 
 def _wheels() -> Path:

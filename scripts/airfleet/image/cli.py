@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Build the images of the chart without a container engine.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Build the images of the chart without a container engine."
+)
 
 
 @app.command("build")
 def build_command(
     kinds: Annotated[list[str] | None, typer.Argument(metavar="[airflow|airflow-stock|postgres|pgbouncer]...")] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Build anew what is there, with the Debian packages of today.")
+    ] = False,
 ) -> None:
     """Build images that the cache lacks, airflow and postgres unless others are named, and print their archives.
 
     Needs root. The archives are for `ctr images import` and `docker load`.
     """
-    from airfleet.image.build import ensure
+    from airfleet.image.build import ensure, forget
     from airfleet.image.recipe import kind_of
 
-    for kind in [kind_of(name) for name in kinds or ("airflow", "postgres")]:
+    wanted = [kind_of(name) for name in kinds or ("airflow", "postgres")]
+    if fresh:
+        forget(wanted)
+    for kind in wanted:
         print(ensure(kind).archive)
+
+
+@app.command("boot")
+def boot_command(
+    folder: Annotated[Path, typer.Argument(help="A new folder; COPY it to /opt/airfleet/boot.")],
+) -> None:
+    """Write the chart's boot files as an image of your own takes them (boot.source: image)."""
+    from airfleet.errors import UsageError
+    from airfleet.image.build import install_boot
+
+    if folder.exists():
+        raise UsageError(f"{folder} exists", why="a file of an older version could stay in it", fix="delete it first")
+    install_boot(folder)
+    print(folder)
 
 
 @app.command("list")

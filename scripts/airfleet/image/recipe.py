@@ -22,6 +22,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 # The files of scripts/image, and the modules of this package, that decide what is in a layer.
 _BASE_INPUTS = ("versions.toml", "base.packages", "in-rootfs", "prepare-base", "compile-bytecode")
 _AIRFLOW_INPUTS = ("airflow.config.json", "requirements.lock", "install-airflow", "entrypoint", "clean-logs")
+_BOOT_INPUTS = ("install-boot",)
 _POSTGRES_INPUTS = (
     "postgres.config.json",
     "postgres.packages",
@@ -76,16 +77,31 @@ def kind_of(name: str) -> Kind:
     raise UsageError(f"there is no image {name!r}", fix=f"name one of {', '.join(KINDS)}")
 
 
+def chart_files() -> Path:
+    """The folder of the chart's files."""
+    return project_root() / "chart" / "files"
+
+
+def boot_files() -> list[Path]:
+    """The chart's own programs in Airflow's pods, for boot.source: image; the lab's stock image has none of them."""
+    return sorted(path for folder in ("boot", "running") for path in (chart_files() / folder).glob("airfleet_*"))
+
+
 def base_digest() -> str:
     """What names the layer that the images share: 16 hexadecimal digits."""
     return _digest(_BASE_INPUTS, "base")
+
+
+def packages_digest(kind: Kind) -> str:
+    """What names the layer above it, with the packages of the image: 16 hexadecimal digits."""
+    return _digest((*_BASE_INPUTS, *(_POSTGRES_INPUTS if kind == "postgres" else _AIRFLOW_INPUTS)), kind)
 
 
 def digest(kind: Kind) -> str:
     """What names everything that goes into an image: 16 hexadecimal digits."""
     if kind == "pgbouncer":
         return _digest(_PGBOUNCER_INPUTS, f"{kind} {PGBOUNCER_DEBIAN} {versions().epoch}")
-    return _digest((*_BASE_INPUTS, *(_POSTGRES_INPUTS if kind == "postgres" else _AIRFLOW_INPUTS)), kind)
+    return _digest(_BOOT_INPUTS, packages_digest(kind), boot_files()) if kind == "airflow" else packages_digest(kind)
 
 
 def reference(name: str) -> str:
@@ -116,8 +132,8 @@ def container_config(kind: Kind) -> dict[str, Any]:
     return config
 
 
-def _digest(names: Iterable[str], salt: str) -> str:
-    files = [inputs_dir() / name for name in names] + [Path(__file__).with_name(name) for name in _BUILDER]
+def _digest(names: Iterable[str], salt: str, others: Iterable[Path] = ()) -> str:
+    files = [inputs_dir() / name for name in names] + [Path(__file__).with_name(name) for name in _BUILDER] + [*others]
     whole = hashlib.sha256(f"{salt} {architecture()}\n".encode())
     for file in files:
         content = file.read_bytes()

@@ -55,6 +55,7 @@ def _make(place: Path, locks: Sequence[Path]) -> None:
     environment = uv_environment()
     interpreter = sys.executable if sys.version_info[:2] == (3, 11) else PYTHON
     run([uv(), "venv", "--quiet", "--python", interpreter, place], env=environment)
-    for lock in locks:
-        install = [str(uv()), "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
+    for lock in locks:  # with bytecode: otherwise every process would compile Airflow anew
+        install = [str(uv()), "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes"]
+        install += ["--only-binary", ":all:"]
         run([*install, "--python", str(place / "bin" / "python"), "--requirements", str(lock)], env=environment)

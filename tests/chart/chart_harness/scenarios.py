@@ -61,6 +61,8 @@ ALL_POD_OPTIONS: dict[str, Any] = {
     "securityContext": {"runAsUser": 50001},
 }
 
+# What whoever uses a preset for production adds, at least.
+OWN_IMAGE = {"image": {"repository": "registry.example.com/airflow"}}
 OIDC: dict[str, Any] = {
     "enabled": True,
     "issuer": "https://login.example.com/realms/data",
@@ -86,6 +88,13 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "podTemplates": {"gpu": ALL_POD_OPTIONS, "small": {"queues": ["small", "tiny"]}},
     },
     "a digest, pulled with a secret": {"image": {"digest": DIGEST, "tag": "3.3.1", "pullSecrets": ["registry"]}},
+    "boot files in the image": {
+        **OWN_IMAGE,
+        "boot": {"source": "image"},
+        "postgres": {"embedded": True},
+        "pgbouncer": {"enabled": True},
+        "podTemplates": {"gpu": {"namespace": "team-gpu"}},
+    },
     "names as long as they may be": {
         "fullnameOverride": "a" * 40,
         "postgres": {"embedded": True},
@@ -123,6 +132,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
             "tls": {"mode": "verify-ca", "ca": {"secretName": "db-ca"}, "client": {"secretName": "db-client"}},
         },
         "pgbouncer": {"enabled": True},
+        "metrics": {"enabled": True},
         "networkPolicies": {"database": {"cidrs": ["10.20.0.5/32"]}},
     },
     "no administrator": {"admin": {"create": False}},
@@ -155,6 +165,22 @@ SCENARIOS: dict[str, dict[str, Any]] = {
                 "azure": {"accountUrl": "https://logs.blob.core.windows.net", "container": "logs"},
             },
         }
+    },
+    "logs in Elasticsearch": {
+        "logs": {
+            "remote": {
+                "type": "elasticsearch",
+                "secretName": "log-keys",
+                "elasticsearch": {
+                    "url": "https://es.example.com:9200",
+                    "index": "airflow-*",
+                    "shipper": True,
+                    "frontend": "https://kibana.example.com/?q={log_id}",
+                    "compatibleWith": "8",
+                },
+            }
+        },
+        "caBundle": {"configMap": "authorities"},
     },
     "logs by an Airflow connection": {
         "logs": {"remote": {"type": "s3", "folder": "s3://logs/airflow", "connectionId": "log_store"}}
@@ -327,7 +353,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         },
     },
     **{f"pod templates {path.stem}": yaml.safe_load(path.read_text()) for path in EXAMPLES},
-    **{f"preset {name}": yaml.safe_load(path.read_text()) or {} for name, path in PRESETS.items()},
+    **{f"preset {name}": {**(yaml.safe_load(path.read_text()) or {}), **OWN_IMAGE} for name, path in PRESETS.items()},
 }
 
 # What is on in the release that is called "everything on" in the scorecard.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,9 @@ import pytest
 PROJECT = Path(__file__).parents[3]
 # The variable names another copy of the files, such as the one in an image.
 BOOT = Path(os.environ.get("AIRFLEET_BOOT_FILES", PROJECT / "chart" / "files" / "boot"))
-sys.path[:0] = [str(BOOT), str(PROJECT / "scripts"), str(Path(__file__).parent)]
+RUNNING = PROJECT / "chart" / "files" / "running"
+MOUNTED = [str(folder) for folder in (BOOT, RUNNING)]  # the chart mounts them as one
+sys.path[:0] = [*MOUNTED, str(PROJECT / "scripts"), str(Path(__file__).parent)]
 sys.dont_write_bytecode = True  # the chart's folder holds nothing but what it ships
 
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
@@ -34,7 +37,7 @@ def airflow_environment(home: Path, url: str = "", **more: str) -> dict[str, str
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "HOME": str(home),
         "AIRFLOW_HOME": str(home),
-        "PYTHONPATH": str(BOOT),
+        "PYTHONPATH": ":".join(MOUNTED),
         "PYTHONDONTWRITEBYTECODE": "1",
         "AIRFLOW__CORE__AUTH_MANAGER": FAB,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -42,6 +45,19 @@ def airflow_environment(home: Path, url: str = "", **more: str) -> dict[str, str
     if url:
         environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
     return environment | more
+
+
+def mounted(root: Path) -> Path:
+    """The boot ConfigMap as the kubelet mounts it with the chart's `items`: links through ..data."""
+    data = root / "..2026_1"
+    (data / "airfleet_boot-1.dist-info").mkdir(parents=True)
+    for file in (path for folder in MOUNTED for path in Path(folder).iterdir()):
+        if file.is_file():
+            shutil.copy(file, data / file.name.replace("airfleet_boot.", "airfleet_boot-1.dist-info/"))
+    (root / "..data").symlink_to(data.name)
+    for entry in data.iterdir():
+        (root / entry.name).symlink_to(f"..data/{entry.name}")
+    return root
 
 
 @dataclass(frozen=True)

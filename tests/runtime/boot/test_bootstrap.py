@@ -46,7 +46,9 @@ def test_fresh_install_makes_everything_and_again_changes_nothing(database, api,
     first = python("airfleet_bootstrap.py", env=env)
     assert first.code == 0, first.output
     assert sorted(api.secrets) == ["af-admin", "af-database", "af-keys"]
-    assert set(api.data("af-keys")) == {"fernet-key", "api-secret-key", "jwt-secret"}
+    keys = ("fernet-key", "api-secret-key", "jwt-secret")
+    assert set(api.data("af-keys")) == {*keys, *(f"{key}-since" for key in keys)}
+    assert all(0 <= time.time() - float(api.data("af-keys")[f"{key}-since"]) < 600 for key in keys)
     assert set(api.data("af-database")) == {"username", "password", "host", "port", "database", "connection"}
     metadata = api.secrets["af-keys"]["metadata"]
     assert metadata["labels"]["app.kubernetes.io/instance"] == "af"

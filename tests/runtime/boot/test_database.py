@@ -16,7 +16,7 @@ import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import airfleet_database as database_url
-from conftest import BOOT, FERNET, airflow_environment, python
+from conftest import BOOT, FERNET, RUNNING, airflow_environment, python
 
 ODD = "p@ss:w/o%r?d#1 $HOME=\"'\\&;ü"
 PARTS = {
@@ -182,7 +182,7 @@ def test_the_programs_and_airflow_itself_use_the_same_parts(demanding, api, told
     )
     waited = python("airfleet_wait_for_migrations.py", env=env)
     assert waited.code == 0, waited.output
-    probe = python("airfleet_heartbeat.py", "TriggererJob", env=env)
+    probe = python(RUNNING / "airfleet_heartbeat.py", "TriggererJob", env=env)
     assert "no running TriggererJob" in probe.output
     script = tmp_path / "ask.py"
     script.write_text(

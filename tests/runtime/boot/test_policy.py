@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import BOOT, airflow_environment
+from conftest import airflow_environment, mounted
 
 DAG = """
 from airflow.sdk import DAG
@@ -22,16 +21,7 @@ with DAG("{dag_id}", schedule=None):
 
 @pytest.fixture
 def mounted_boot(tmp_path) -> Path:
-    """The boot ConfigMap as the kubelet mounts it with the chart's `items`: links through ..data."""
-    root, data = tmp_path / "boot", tmp_path / "boot" / "..2026_1"
-    (data / "airfleet_boot-1.dist-info").mkdir(parents=True)
-    for file in BOOT.iterdir():
-        if file.is_file():
-            shutil.copy(file, data / file.name.replace("airfleet_boot.", "airfleet_boot-1.dist-info/"))
-    (root / "..data").symlink_to(data.name)
-    for entry in data.iterdir():
-        (root / entry.name).symlink_to(f"..data/{entry.name}")
-    return root
+    return mounted(tmp_path / "boot")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from conftest import FERNET, PROJECT, Database, airflow_environment, free_port
+from conftest import FERNET, PROJECT, Database, airflow_environment, free_port, mounted
 
 VALUES = {
     "apiServer": {"ingress": {"enabled": True, "hosts": ["airflow.example.com"], "path": "/team-a"}},
@@ -38,6 +39,7 @@ class Server:
     port: int
     container: dict
     log: Path
+    exporter: socket.socket
 
     def get(self, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -64,12 +66,17 @@ def serving(request, objects, new_database, migrated_template: Database, tmp_pat
     given = {e["name"]: e["value"] for e in container["env"] if e["name"] in ("FORWARDED_ALLOW_IPS",)}
     secrets = SECRETS | (API_SECRET if request.param == "api-server" else {})
     env = airflow_environment(home, new_database(migrated_template).url, AIRFLOW_CONFIG=str(config), **given, **secrets)
+    exporter = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    exporter.bind(("127.0.0.1", 0))
+    env |= {f"AIRFLOW__METRICS__STATSD_{name}": "True" for name in ("ON", "INFLUXDB_ENABLED")}
+    env |= {"AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1", "PYTHONPATH": str(mounted(home / "boot"))}
+    env |= {"AIRFLOW__METRICS__STATSD_PORT": str(exporter.getsockname()[1])}
     port = free_port()
     command = [sys.executable, "-m", "airflow", *container["args"], "--port", str(port), "--host", "127.0.0.1"]
     log = home / "log"
     with log.open("w") as out:
         process = subprocess.Popen(command, env=env, stdout=out, stderr=out, start_new_session=True)
-    running = Server(port, container, log)
+    running = Server(port, container, log, exporter)
     try:
         deadline = time.monotonic() + 180
         while not started(running):
@@ -79,6 +86,7 @@ def serving(request, objects, new_database, migrated_template: Database, tmp_pat
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
+        exporter.close()
 
 
 def started(serving: Server) -> bool:
@@ -135,3 +143,48 @@ def test_the_login_page_is_told_the_host_that_people_use(serving: Server) -> Non
     )
     assert status in (301, 302, 307, 308)
     assert headers["Location"].startswith(("https://air.example.com/team-a/auth/login", "/team-a/auth/login"))
+
+
+def test_requests_are_timed_by_api_and_status(serving: Server) -> None:
+    """Probes are not: there are more of them than of anything else."""
+    serving.exporter.settimeout(0.5)
+
+    def sent() -> list[str]:
+        lines = []
+        try:
+            while True:
+                lines += serving.exporter.recv(2000).decode().split("\n")
+        except TimeoutError:
+            return [line for line in lines if line.startswith("airflow.api.request")]
+
+    sent()
+    api = "execution" if is_execution(serving) else "core"
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        serving.get(serving.container[probe]["httpGet"]["path"])
+    assert sent() == []
+    ask = {"execution": "execution/variables/x", "core": "api/v2/dags"}
+    status, _, text = serving.get(f"/team-a/{ask[api]}")
+    assert status in (401, 403), text
+    (line,) = sent()
+    name, _, timing = line.partition(":")
+    assert sorted(name.split(",")) == ["airflow.api.request", f"api={api}", "status=4xx"]
+    assert timing.endswith("|ms") and 0 < float(timing.removesuffix("|ms")) < 30_000
+
+
+def test_an_error_that_nobody_handles_is_a_5xx(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow._shared.observability.metrics import stats
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    build = FastAPI.build_middleware_stack
+    try:
+        import airfleet_requests  # noqa: F401
+
+        app, told = FastAPI(), []
+        app.get("/fails")(lambda: 1 / 0)
+        monkeypatch.setattr(stats, "timing", lambda name, ms, tags: told.append((name, tags)))
+        assert TestClient(app, raise_server_exceptions=False).get("/fails").status_code == 500
+        assert told == [("api.request", {"api": "core", "status": "5xx"})]
+    finally:
+        FastAPI.build_middleware_stack = build
+        sys.modules.pop("airfleet_requests", None)

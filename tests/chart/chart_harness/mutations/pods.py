@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from chart_harness.mutations.edit import Mutation, base, env, scheduler, spec, worker
+
+
+def _unlook(container: dict[str, Any]) -> None:
+    """Start a boot file's program at once."""
+    container["command"] = container["command"][4:]
+
 
 MUTATIONS = [
     Mutation(
@@ -101,6 +108,17 @@ MUTATIONS = [
     Mutation("boot_files_exist", "gone", lambda r: r.get("ConfigMap/airflow-boot")["data"].pop("airfleet_launch.py")),
     Mutation(
         "boot_files_exist", "another name", lambda r: base(r).update(command=["python", "/opt/airfleet/boot/x.py"])
+    ),
+    Mutation("boot_files_of_an_image_are_checked", "no look", lambda r: _unlook(scheduler(r)["initContainers"][0])),
+    Mutation(
+        "boot_files_of_an_image_are_checked",
+        "another digest",
+        worker(lambda pod: pod["spec"]["containers"][0]["command"].__setitem__(3, "0" * 16)),
+    ),
+    Mutation(
+        "boot_files_of_an_image_are_checked",
+        "a ConfigMap",
+        lambda r: r.get("ConfigMap/airflow-config")["metadata"].update(name="airflow-boot"),
     ),
     Mutation("service_links_are_off", "default", lambda r: scheduler(r).pop("enableServiceLinks")),
     Mutation(

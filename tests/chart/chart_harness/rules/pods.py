@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from airfleet.fleet.pod_security import violations
 from chart_harness import catalogue
 from chart_harness.objects import Rendered
+from chart_harness.render import CHART
 from chart_harness.rules.edges import base_path
 from chart_harness.rules.registry import rule
 
@@ -20,19 +22,9 @@ HTTP_PATHS = {
     "execution-api": {"/execution/health"},
     "metrics": {"/-/healthy"},
 }
+_BOOT = {path.name for folder in ("boot", "running") for path in (CHART / "files" / folder).glob("airfleet_*")}
 TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # where every client library looks
 USES_THE_API = ("api-server", "scheduler", "bootstrap", "pod-cleanup")
-_VOLUMES = {
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "image",
-    "persistentVolumeClaim",
-    "projected",
-    "secret",
-}
 _UNITS = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
@@ -52,42 +44,12 @@ def names_in_a_pod_are_unique(r: Rendered) -> Iterator[str]:
 
 @rule
 def pods_are_restricted(r: Rendered) -> Iterator[str]:
-    """The Pod Security Standard `restricted`, which a namespace can enforce."""
+    """The Pod Security Standard `restricted`, which a namespace can enforce, and no sysctls at all."""
     for pod in r.pods:
-        spec, context = pod.spec, pod.spec.get("securityContext") or {}
-        for field in ("hostNetwork", "hostPID", "hostIPC"):
-            if spec.get(field):
-                yield f"{pod.owner}: {field}"
-        for volume in pod.volumes:
-            for kind in set(volume) - {"name"} - _VOLUMES:
-                yield f"{pod.owner}: volume {volume['name']} is a {kind}"
-        if context.get("sysctls"):
+        if (pod.spec.get("securityContext") or {}).get("sysctls"):
             yield f"{pod.owner}: sysctls"
-        for place, container in pod.named():
-            yield from (f"{place}: {text}" for text in _unrestricted(context, container.get("securityContext") or {}))
-            if any(port.get("hostPort") for port in container.get("ports") or []):
-                yield f"{place}: hostPort"
-
-
-def _unrestricted(pod: dict[str, Any], own: dict[str, Any]) -> Iterator[str]:
-    both = {**pod, **own}
-    if both.get("runAsNonRoot") is not True:
-        yield "runAsNonRoot is not true"
-    if both.get("runAsUser") == 0:
-        yield "runs as root"
-    if (both.get("seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"):
-        yield "no seccomp profile"
-    if own.get("allowPrivilegeEscalation") is not False:
-        yield "allowPrivilegeEscalation is not false"
-    if own.get("privileged"):
-        yield "privileged"
-    if (own.get("procMount") or "Default") != "Default":
-        yield "procMount"
-    capabilities = own.get("capabilities") or {}
-    if "ALL" not in (capabilities.get("drop") or []):
-        yield "capabilities are not dropped"
-    if set(capabilities.get("add") or []) - {"NET_BIND_SERVICE"}:
-        yield f"capabilities {capabilities['add']} are added"
+        for container, text in violations(pod.spec, "restricted"):
+            yield f"{pod.owner}{f' {container}' if container else ''}: {text}"
 
 
 @rule
@@ -192,15 +154,46 @@ def long_running_containers_are_probed(r: Rendered) -> Iterator[str]:
 
 @rule
 def boot_files_exist(r: Rendered) -> Iterator[str]:
-    """Every file of /opt/airfleet/boot that a command names is in the boot ConfigMap that its container mounts."""
+    """Every file of /opt/airfleet/boot that a container names is in the ConfigMap that it mounts there or, if the image
+    has them, in the chart; nothing is mounted over the image's."""
+    in_the_image = {*_BOOT, "digest"} if _boot_is_in_the_image(r) else None
     for pod in r.pods:
         for place, container in pod.named():
             mounts = {m["mountPath"]: m["name"] for m in container.get("volumeMounts") or []}
+            if in_the_image and "/opt/airfleet/boot" in mounts:
+                yield f"{place}: the image's boot files lie below a mount"
             volume = next((v for v in pod.volumes if v["name"] == mounts.get("/opt/airfleet/boot")), {})
             config_map = r.find("ConfigMap", (volume.get("configMap") or {}).get("name", "")) or {}
             for name in sorted(set(re.findall(r"/opt/airfleet/boot/([\w.]+)", str(container)))):
-                if name not in (config_map.get("data") or {}):
+                if name not in (in_the_image or config_map.get("data") or {}):
                     yield f"{place}: there is no boot file {name}"
+
+
+@rule
+def boot_files_of_an_image_are_checked(r: Rendered) -> Iterator[str]:
+    """If the image has them, no ConfigMap does, and no program of theirs starts before their digest was compared."""
+    if not _boot_is_in_the_image(r):
+        return
+    for config_map in r.of("ConfigMap"):
+        if config_map["metadata"]["name"].endswith("-boot"):
+            yield f"ConfigMap {config_map['metadata']['name']} holds boot files that nobody reads"
+    found = {command[3] for _, command in _boot_commands(r) if command[:2] == ["sh", "-c"]}
+    for place, command in _boot_commands(r):
+        if command[:2] != ["sh", "-c"] or not re.fullmatch(r"[0-9a-f]{16}", command[3]) or len(found) != 1:
+            yield f"{place}: it starts without a look at the digest, or digests differ"
+
+
+def _boot_is_in_the_image(r: Rendered) -> bool:
+    return bool(r.release.value("boot.source") == "image")
+
+
+def _boot_commands(r: Rendered) -> Iterator[tuple[str, list[str]]]:
+    """The commands that start a program of the boot files."""
+    for pod in r.pods:
+        for place, container in pod.named():
+            command = container.get("command") or []
+            if any(word.startswith("/opt/airfleet/boot/") for word in command):
+                yield place, command
 
 
 @rule

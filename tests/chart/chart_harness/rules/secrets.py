@@ -26,6 +26,8 @@ TABLE: dict[str, set[str]] = {
     "worker": set(),
     "metrics": set(),
 }
+# When the keys were made, which is no secret: the DAG processor sends their age.
+MADE = {"api-secret-key-since", "fernet-key-since", "jwt-secret-since"}
 COMPOSED = "python -S -E /opt/airfleet/boot/airfleet_database.py"
 OPTIONS = {
     "connection": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
@@ -79,9 +81,12 @@ def connection_keys(r: Rendered) -> set[str]:
 
 
 def client_keys(r: Rendered, pod: Pod) -> set[str]:
-    """The certificate that the database asks for, for those who go to it themselves."""
-    direct = pod.component in connects(r) and r.release.value("database.tls.client.secretName")
-    return {"tls.crt", "tls.key"} if direct else set()
+    """The certificate that the database asks for, for who goes to it; without its key for who measures it."""
+    if not r.release.value("database.tls.client.secretName"):
+        return set()
+    if pod.component in connects(r):
+        return {"tls.crt", "tls.key"}
+    return {"tls.crt"} if pod.component == "dag-processor" and r.release.value("metrics.enabled") else set()
 
 
 def _control_plane_reads(r: Rendered, pod: Pod) -> Iterator[tuple[str, str, list[str]]]:
@@ -102,6 +107,8 @@ def secrets_go_by_the_table(r: Rendered) -> Iterator[str]:
         allowed |= connection_keys(r) if "connection" in TABLE[pod.component] else set()
         if pod.component == "api-server":
             allowed |= sign_in_secret(r)[1]
+        if pod.component == "dag-processor" and r.release.value("metrics.enabled"):
+            allowed |= MADE
         if found != allowed:
             yield f"{pod.owner} reads {sorted(found)}, the table says {sorted(allowed)}"
 
@@ -194,7 +201,10 @@ def the_chart_holds_no_secret(r: Rendered) -> Iterator[str]:
 def log_credentials_go_where_logs_do(r: Rendered) -> Iterator[str]:
     """Whoever writes or reads remote logs has the one file of the Secret, read-only; nobody else has any of it."""
     remote = r.release.value("logs.remote") or {}
-    name, file = remote.get("secretName"), {"s3": "credentials", "gcs": "key.json"}.get(remote.get("type") or "")
+    name, file = (
+        remote.get("secretName"),
+        {"s3": "credentials", "gcs": "key.json", "elasticsearch": "credentials"}.get(remote.get("type") or ""),
+    )
     for pod in r.pods:
         wanted = [file] if name and file and pod.component in ("api-server", "triggerer", "worker") else []
         found = [key for _, secret, keys in config_sources(pod, "secret") if secret == name for key in keys or ["all"]]

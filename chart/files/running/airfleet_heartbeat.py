@@ -58,8 +58,11 @@ def main(arguments: list[str]) -> int:
     def look() -> None:
         try:
             answer.append(check(job_type))
+            if job_type == "DagProcessorJob" and not unknown and option("metrics", "statsd_on").lower() == "true":
+                importlib.import_module("airfleet_gauges").send()
         except Exception as error:
-            answer.append((unknown, " ".join(str(error).split())))
+            if len(answer) == 1:  # else it was only the metrics that failed
+                answer.append((unknown, " ".join(str(error).split())))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

@@ -1,0 +1,103 @@
+"""The commands `airfleet lint`, `validate` and `doctor`: what they find goes to standard output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from airfleet import console
+from airfleet.errors import ExitCode
+from airfleet.fleet.cli import FleetOption, JobsOption, JsonOption, SelectorOption
+from airfleet.fleet.model import Finding, Severity
+
+StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")]
+
+
+def lint(
+    fleet: FleetOption = None,
+    strict: StrictOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find values that say nothing, are shadowed or belong into a wider layer, and overrides past their time.
+
+    Of all clusters, since a line is judged by all that have it. Exit code 3: an error was found.
+    """
+    from datetime import UTC, datetime
+
+    from airfleet.fleet.explain import chart_defaults
+    from airfleet.fleet.inventory import find_fleet, read_fleet
+    from airfleet.fleet.lint import lint as library
+    from airfleet.fleet.resolve import resolve
+
+    read = read_fleet(find_fleet(fleet))
+    resolved = resolve(read, read.select())
+    _tell(library(read, resolved, chart_defaults(read, resolved[0]), datetime.now(UTC).date()), strict, as_json)
+
+
+def validate(
+    fleet: FleetOption = None,
+    selector: SelectorOption = "",
+    strict: StrictOption = False,
+    jobs: JobsOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Render, and check every object before any cluster is asked.
+
+    By the schemas of the cluster's own version of Kubernetes, the Pod Security Standard and the policies of fleet.yaml;
+    names that lead nowhere are warnings. Exit code 3: an error was found.
+    """
+    from airfleet.fleet.inventory import find_fleet, read_fleet
+    from airfleet.fleet.render import render
+    from airfleet.fleet.resolve import resolve
+    from airfleet.fleet.validate import validate as library
+
+    read = read_fleet(find_fleet(fleet))
+    chosen = resolve(read, read.select(selector))
+    with console.progress("render", len(chosen)) as progress:
+        renderings = render(read, chosen, jobs=jobs, progress=progress)
+    _tell(library(read, renderings), strict, as_json)
+
+
+def _tell(findings: Sequence[Finding], strict: bool, as_json: bool) -> None:
+    errors = [found for found in findings if strict or found.severity is Severity.ERROR]
+    if as_json:
+        print(json.dumps([asdict(found) for found in findings], indent=2))
+    else:
+        for found in findings:
+            print(found)
+    warnings = len(findings) - len(errors)
+    console.say(f"{len(errors)} error{'s' * (len(errors) != 1)}, {warnings} warning{'s' * (warnings != 1)}")
+    if errors:
+        raise typer.Exit(ExitCode.INVALID)
+
+
+def doctor(
+    fleet: FleetOption = None, selector: SelectorOption = "", jobs: JobsOption = 0, as_json: JsonOption = False
+) -> None:
+    """Ask each cluster whether it has what its release needs: rights, kinds, storage classes. Changes nothing.
+
+    Exit code 1: something is missing somewhere.
+    """
+    from airfleet.fleet.doctor import doctor as library
+    from airfleet.fleet.inventory import find_fleet, read_fleet
+    from airfleet.fleet.render import render
+    from airfleet.fleet.resolve import resolve
+
+    read = read_fleet(find_fleet(fleet))
+    chosen = resolve(read, read.select(selector))
+    with console.progress("render", len(chosen)) as progress:
+        reports = library(render(read, chosen, jobs=jobs, progress=progress), jobs)
+    if as_json:
+        print(json.dumps([asdict(each) for each in reports], indent=2))
+    for report in () if as_json else reports:
+        print(f"{report.cluster}: {'fine' if report.fine else 'something is missing'}")
+        for check in report.checks:
+            print(f"  {check.name:<8} {'' if check.fine else 'PROBLEM: '}{check.seen}")
+            if check.fix:
+                print(f"  {'':<8} fix: {check.fix}")
+    if not all(report.fine for report in reports):
+        raise typer.Exit(ExitCode.ERROR)

@@ -1,0 +1,180 @@
+"""What is going to be done on which cluster: made once, read by people, saved, and carried out exactly or not at all.
+
+A plan holds digests and never a value: what it stands for is rendered again when it is applied, and must be the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from airfleet import helm
+from airfleet.errors import AirfleetError, InvalidError
+from airfleet.fleet import helmyaml
+from airfleet.fleet.changes import Change, compare
+from airfleet.fleet.inventory import Cluster, Fleet
+from airfleet.fleet.live import Live, Revision, opened
+from airfleet.fleet.lock import holder
+from airfleet.fleet.render import Charts, Rendering
+from airfleet.fleet.selector import Selector
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cluster of a plan. revision is the release's newest one when the plan was made; 0 if it was not installed."""
+
+    cluster: str
+    wave: str
+    action: str
+    """`install`, `upgrade` or `none`."""
+    owner: str
+    uid: str
+    release: str
+    namespace: str
+    chart: str
+    values: str
+    rendering: str
+    revision: int
+    status: str
+    summary: tuple[str, ...] = ()
+    """What changes, a line each, without a value that could be secret."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps, in the order of the waves."""
+
+    created: str
+    created_by: str
+    fleet: str
+    helm: str
+    waves: tuple[str, ...]
+    steps: tuple[Step, ...]
+    format: int = FORMAT
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that it says."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def short(self) -> str:
+        """The beginning of the digest, by which people and Helm's history know the plan."""
+        return self.digest[:12]
+
+    def write(self, path: Path) -> None:
+        """Save it. Raises AirfleetError if the file is there: a plan is never overwritten."""
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        except FileExistsError as e:
+            fix = "name another file, or delete it"
+            raise AirfleetError("a plan is not written over another file", where=str(path), fix=fix) from e
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """A saved plan. Raises InvalidError if it is none, or AirfleetError if it is not there."""
+        try:
+            row = json.loads(path.read_text(encoding="utf-8"))
+            steps = tuple(Step(**{**step, "summary": tuple(step["summary"])}) for step in row.pop("steps"))
+            plan = cls(**{**row, "waves": tuple(row["waves"]), "steps": steps})
+        except OSError as e:
+            raise AirfleetError("the plan can't be read", where=str(path), why=str(e.strerror)) from e
+        except (ValueError, TypeError, KeyError) as e:
+            fix = "make one with `airfleet plan -o FILE`"
+            raise InvalidError("this is not a plan", where=str(path), why=str(e), fix=fix) from e
+        if plan.format != FORMAT:
+            why = f"its format is {plan.format}, this airfleet's {FORMAT}"
+            raise InvalidError("the plan is of another airfleet", where=str(path), why=why, fix="make it anew")
+        return plan
+
+
+Report = Callable[[Cluster, Sequence[Change]], Iterable[str]]
+
+
+def make(fleet: Fleet, renderings: Sequence[Rendering], report: Report, jobs: int = 8) -> tuple[Plan, list[Change]]:
+    """Compare each rendering with the live release and write down what has to be done. Nothing is changed anywhere.
+
+    Raises AirfleetError if a cluster can't be asked, or is another one than its file says: all of them at once.
+    """
+    charts = Charts(fleet)
+
+    def look(rendering: Rendering) -> tuple[Step, list[Change]] | AirfleetError:
+        try:
+            with opened(rendering.resolved.cluster) as live:
+                return _step(fleet, charts, rendering, live, report)
+        except AirfleetError as e:
+            return e
+
+    with ThreadPoolExecutor(jobs) as pool:
+        found = list(pool.map(look, renderings))
+    if refused := [each for each in found if isinstance(each, AirfleetError)]:
+        raise joined(refused, "clusters could not be asked, so there is no plan")
+    answered = [each for each in found if not isinstance(each, AirfleetError)]
+    order = wave_names(fleet)
+    steps = sorted((step for step, _ in answered), key=lambda step: (order.index(step.wave), step.cluster))
+    created = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    plan = Plan(created, holder().rpartition(":")[0], str(fleet.place.file), helm.identity(), order, tuple(steps))
+    return plan, [change for _, changes in answered for change in changes]
+
+
+def _step(fleet: Fleet, charts: Charts, rendering: Rendering, live: Live, report: Report) -> tuple[Step, list[Change]]:
+    cluster = rendering.resolved.cluster
+    revision = live.revision()
+    before = helmyaml.objects(live.manifest()) if revision else []
+    changes = compare(before, rendering.objects)
+    step = Step(
+        cluster=cluster.name,
+        wave=wave_of(fleet, cluster),
+        action=_action(revision, changes),
+        owner=cluster.owner,
+        uid=live.uid,
+        release=cluster.release,
+        namespace=cluster.namespace,
+        chart=charts.of(rendering.resolved).digest,
+        values=values_digest(rendering.resolved.public.values),
+        rendering=rendering.digest,
+        revision=revision.number if revision else 0,
+        status=revision.status if revision else "",
+        summary=tuple(report(cluster, changes)),
+    )
+    return step, changes
+
+
+def _action(revision: Revision | None, changes: Sequence[Change]) -> str:
+    if revision is None:
+        return "install"
+    return "upgrade" if changes or revision.status != "deployed" else "none"
+
+
+def values_digest(values: Mapping[str, Any]) -> str:
+    """SHA-256 of values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def wave_names(fleet: Fleet) -> tuple[str, ...]:
+    """The waves in their order; a fleet without any has one for all."""
+    return tuple(wave.name for wave in fleet.spec.waves) or ("all",)
+
+
+def wave_of(fleet: Fleet, cluster: Cluster) -> str:
+    """The first wave that selects a cluster."""
+    keys = {key for each in fleet.clusters.values() for key in each.labels}
+    chosen = (wave for wave in fleet.spec.waves if Selector.parse(wave.select, keys).matches(cluster.labels))
+    return next((wave.name for wave in chosen), "all")
+
+
+def joined(errors: Sequence[AirfleetError], what: str) -> AirfleetError:
+    """Several errors as one."""
+    if len(errors) == 1:
+        return errors[0]
+    why = "\n".join(str(error).removeprefix("error: ") for error in errors)
+    return AirfleetError(f"{len(errors)} {what}", why=why, code=max(error.code for error in errors))

@@ -7,10 +7,10 @@ AIRFLEET := $(VENV)/bin/airfleet
 LAB ?= airfleet
 NODES ?= 2
 
-.PHONY: help install demo test test-fast lint bench bench-chart lab-up lab-down clean
+.PHONY: help install demo test test-long test-fast lint audit bench bench-chart bench-fleet bench-migration lab-up lab-down clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Fix: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -29,17 +29,29 @@ demo: $(VENV)/.installed ## Bring up a Kubernetes, install the chart, run a DAG 
 test: $(VENV)/.installed ## Run every test but the benchmarks
 	$(VENV)/bin/python tests/run.py all
 
-test-fast: $(VENV)/.installed ## Run the static, chart and toolkit tests (under two minutes)
+test-long: $(VENV)/.installed ## Run the live tests that take longest and that `make test` leaves out (tests/README.md)
+	$(VENV)/bin/python tests/run.py long
+
+test-fast: $(VENV)/.installed ## Run the static, chart and toolkit tests, which need no Airflow
 	$(VENV)/bin/python tests/run.py fast
 
 lint: $(VENV)/.installed ## Run ruff, mypy, yamllint and the checks of generated files
 	$(VENV)/bin/python tests/run.py static
+
+audit: $(VENV)/.installed ## Report known vulnerabilities of locked packages and built images (docs/guide/supply-chain.md)
+	$(AIRFLEET) audit
 
 bench: $(VENV)/.installed ## Measure render time and task latency (docs/reference/compared-with-official.md)
 	$(VENV)/bin/python tests/run.py bench
 
 bench-chart: $(VENV)/.installed ## Print the chart's scorecard and write it to docs/reference/scorecard.md
 	$(VENV)/bin/python tests/bench/render.py --write
+
+bench-fleet: $(VENV)/.installed ## Time the commands of a fleet on 50 and on 500 clusters
+	$(VENV)/bin/python tests/bench/fleet.py
+
+bench-migration: $(VENV)/.installed ## Time the migration of a database by the rows that it holds (docs/guide/upgrades.md)
+	$(VENV)/bin/python tests/bench/migration.py
 
 lab-up: $(VENV)/.installed ## Start a Kubernetes on this machine (LAB=name NODES=2)
 	$(AIRFLEET) lab up --name $(LAB) --nodes $(NODES)

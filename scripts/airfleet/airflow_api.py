@@ -49,6 +49,8 @@ class AirflowApi:
 
     connect: Connect
     token: str = field(default="", repr=False)
+    base: str = ""
+    """The path of Airflow's base URL, such as /team-a."""
 
     def log_in(self, username: str, password: str) -> None:
         """Get a token for a FAB user. Raises AirfleetError if the API refuses."""
@@ -74,7 +76,7 @@ class AirflowApi:
             headers["Authorization"] = f"Bearer {self.token}"
         try:
             with self.connect() as connection:
-                connection.request(method, path, None if body is None else json.dumps(body), headers)
+                connection.request(method, self.base + path, None if body is None else json.dumps(body), headers)
                 answer = connection.getresponse()
                 return answer.status, answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as e:

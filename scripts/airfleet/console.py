@@ -5,13 +5,30 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+_hidden: list[Callable[[str], str]] = []
 
 
 def say(text: str = "") -> None:
     """Tell the user one line, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print(without_secrets(text), file=sys.stderr, flush=True)
+
+
+def hide(secrets: Iterable[Any]) -> None:
+    """From now on, keep these values out of what is said."""
+    from airfleet.fleet.taint import Redactor
+
+    _hidden.append(Redactor(secrets))
+
+
+def without_secrets(text: str) -> str:
+    """The text without the values that were hidden."""
+    for redact in _hidden:
+        text = redact(text)
+    return text
 
 
 def is_terminal() -> bool:
@@ -32,6 +49,23 @@ def step(title: str) -> Iterator[None]:
         say(f"{chr(13) if live else ''}  ✗ {title} (failed after {time.monotonic() - start:.1f} s)")
         raise
     say(f"{chr(13) if live else ''}  ✓ {title} ({time.monotonic() - start:.1f} s)")
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, moved by calling what is yielded with (done, total); nothing where there is no terminal."""
+    if not is_terminal() or total < 2:
+        yield lambda done, total: None
+        return
+
+    def move(done: int, total: int) -> None:
+        filled = 30 * done // total
+        print(f"\r  {title} [{'#' * filled}{'.' * (30 - filled)}] {done}/{total}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield move
+    finally:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 class Phases:

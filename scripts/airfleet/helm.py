@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from airfleet import console
 from airfleet.errors import AirfleetError
-from airfleet.machine import locked
-from airfleet.paths import cache_dir
+from airfleet.gotools import GoProgram, parse_version
 from airfleet.process import Completed, run
 
 MINIMUM = (4, 0)
 PINNED = "v4.3.1"
-GO_MINIMUM = (1, 26)
-_GO_FETCHES_NEWER = (1, 21)  # from here on Go downloads the toolchain that a module asks for, unless told not to
 _INSTALL_HELM = f"install Helm {MINIMUM[0]} (https://helm.sh/docs/intro/install), or set AIRFLEET_HELM to its path"
 
 
@@ -37,12 +31,19 @@ def helm() -> Path:
     on_path = shutil.which("helm")
     if on_path and (found := helm_version(Path(on_path))) is not None and found >= MINIMUM:
         return Path(on_path)
-    return _built()
+    return _program().built(_INSTALL_HELM)
+
+
+@functools.cache
+def identity() -> str:
+    """The full version of the Helm that is used: what it renders may differ from what another one does."""
+    found = helm()
+    return PINNED if found == _program().target else _full_version(found)
 
 
 def helm_version(path: Path) -> tuple[int, int] | None:
     """Major and minor version of the Helm at path; None if it is not one."""
-    return _parse_version(_full_version(path))
+    return parse_version(_full_version(path))
 
 
 def run_helm(
@@ -53,11 +54,12 @@ def run_helm(
     check: bool = True,
     stdin: str | None = None,
     timeout: float | None = None,
+    detached: bool = False,
 ) -> Completed:
     """Run `helm ARGS` against the named context of a kubeconfig file, or against no cluster at all.
 
     The user's current context and Helm's own variables are never followed: what runs is what the arguments say.
-    timeout is in seconds. Raises AirfleetError as airfleet.process.run does.
+    timeout is in seconds; a detached Helm does not hear of a Ctrl-C. Raises AirfleetError as airfleet.process.run does.
     """
     argv = [str(helm()), *(str(a) for a in args)]
     if context is not None:
@@ -69,7 +71,7 @@ def run_helm(
         "HELM_NAMESPACE": "",
         "HELM_DRIVER": "",
     }
-    return run(argv, env=environment, check=check, stdin=stdin, timeout=timeout)
+    return run(argv, env=environment, check=check, stdin=stdin, timeout=timeout, detached=detached)
 
 
 def template(
@@ -95,36 +97,9 @@ def template(
     return run_helm(argv).stdout
 
 
-def _built() -> Path:
-    target = cache_dir() / "bin" / "helm"
-    with locked(target.with_name(".helm.lock")):
-        if target.exists() and _full_version(target) == PINNED:
-            return target
-        go = _usable_go()
-        with (
-            console.step(f"build Helm {PINNED} (once; 2 minutes)"),
-            tempfile.TemporaryDirectory(dir=target.parent, prefix=".helm-") as scratch,
-        ):
-            flags = f"-s -w -X helm.sh/helm/v4/internal/version.version={PINNED}"
-            install = [go, "install", "-trimpath", "-ldflags", flags, f"helm.sh/helm/v4/cmd/helm@{PINNED}"]
-            # The target is this machine, whatever the user's GOOS and GOARCH say.
-            run(install, env={"GOBIN": scratch, "CGO_ENABLED": "0", "GOOS": "", "GOARCH": ""})
-            (Path(scratch) / "helm").replace(target)
-    return target
-
-
-def _usable_go() -> str:
-    need = f"Go {GO_MINIMUM[0]}.{GO_MINIMUM[1]} or newer"
-    go = shutil.which("go")
-    if go is None:
-        why = f"building it needs {need}, and there is no `go` on PATH"
-    else:
-        version, toolchain = (*run([go, "env", "GOVERSION", "GOTOOLCHAIN"]).stdout.split(), "", "")[:2]
-        found = _parse_version(version) or (0, 0)
-        if found >= GO_MINIMUM or (found >= _GO_FETCHES_NEWER and toolchain != "local"):
-            return go
-        why = f"building it needs {need}; {go} is of version {version or 'unknown'}"
-    raise AirfleetError("Helm 4 was not found and cannot be built", why=why, fix=f"{_INSTALL_HELM}, or install {need}")
+def _program() -> GoProgram:
+    flags = f"-X helm.sh/helm/v4/internal/version.version={PINNED}"
+    return GoProgram("helm", f"Helm {MINIMUM[0]}", "helm.sh/helm/v4/cmd/helm", PINNED, "2 minutes", flags)
 
 
 def _full_version(path: Path) -> str:
@@ -133,8 +108,3 @@ def _full_version(path: Path) -> str:
     except (AirfleetError, OSError):
         return ""
     return done.stdout.strip() if done.code == 0 else ""
-
-
-def _parse_version(text: str) -> tuple[int, int] | None:
-    match = re.match(r"(?:v|go)?(\d+)\.(\d+)", text)
-    return (int(match[1]), int(match[2])) if match else None

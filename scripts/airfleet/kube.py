@@ -78,6 +78,13 @@ class Cluster:
         """
         return str(self.call("read the namespace kube-system", self.core.read_namespace, "kube-system").metadata.uid)
 
+    def version(self) -> str:
+        """The version of the API server, such as v1.36.3. Raises AirfleetError if it does not answer."""
+        from kubernetes import client
+
+        found = self.call("ask for the version", client.VersionApi(self.api).get_code)
+        return str(found.git_version)
+
     def call(self, purpose: str, method: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a method of the kubernetes client; a failure becomes an AirfleetError that says what it was for."""
         from kubernetes.client import ApiException
@@ -90,6 +97,37 @@ class Cluster:
         except HTTPError as e:
             fix = "is the cluster up, and is this the right context?"
             raise AirfleetError(f"could not {purpose}", where=self.server, why=str(e)[:300], fix=fix) from e
+
+    def ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None, content: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        """Send a request for a path of the API, such as /apis/apps/v1; the status and the answer's JSON.
+
+        content is the type of the body, which is sent as JSON. Raises AirfleetError if the cluster does not answer.
+        """
+        from urllib.parse import urlencode
+
+        from urllib3.exceptions import HTTPError
+
+        settings = self.api.configuration
+        headers = {
+            "Accept": "application/json",
+            "User-Agent": "airfleet",
+            "Content-Type": content or "application/json",
+        }
+        headers |= {auth["key"]: auth["value"] for auth in settings.auth_settings().values() if auth["in"] == "header"}
+        url = f"{settings.host}{path}{'?' if query else ''}{urlencode(query or {})}"
+        sent = None if body is None else json.dumps(body).encode()
+        try:
+            answer = self.api.rest_client.pool_manager.request(method, url, body=sent, headers=headers, timeout=30)
+        except HTTPError as e:
+            fix = "is the cluster up, and is this the right context?"
+            raise AirfleetError(f"could not ask for {path}", where=self.server, why=str(e)[:300], fix=fix) from e
+        try:
+            found = json.loads(answer.data)
+        except ValueError:
+            found = {"message": answer.data.decode(errors="replace")[:300]}
+        return answer.status, found if isinstance(found, dict) else {"message": str(found)}
 
     def exists(self, method: Any, *args: Any) -> bool:
         """Whether a read finds its object."""
@@ -108,7 +146,7 @@ class Cluster:
         if not self.exists(self.core.read_namespace, name):
             body = {"metadata": {"name": name, "labels": dict(labels)}}
             self.call(f"create the namespace {name}", self.core.create_namespace, body)
-        else:
+        elif labels:
             body = {"metadata": {"labels": dict(labels)}}
             self.call(f"label the namespace {name}", self.core.patch_namespace, name, body)
 

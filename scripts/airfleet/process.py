@@ -41,10 +41,11 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
+    detached: bool = False,
 ) -> Completed:
     """Run a program to its end and return its output.
 
-    env is added to this process's environment. timeout is in seconds.
+    env is added to this process's environment. timeout is in seconds. A detached program does not hear of a Ctrl-C.
     Raises AirfleetError if the program is missing, takes longer than timeout, or (with check) exits non-zero.
     """
     args = tuple(str(a) for a in argv)
@@ -58,6 +59,7 @@ def run(
             errors="replace",
             env={**os.environ, **env} if env else None,
             cwd=cwd,
+            start_new_session=detached,
         )
     except FileNotFoundError as e:
         missing = cwd if cwd is not None and not cwd.exists() else args[0]
@@ -70,6 +72,12 @@ def run(
         why = (stderr.strip() or stdout.strip())[-4000:]
         raise AirfleetError(f"{Path(args[0]).name} exited with {process.returncode}", where=shown(args), why=why)
     return Completed(args, process.returncode, stdout, stderr)
+
+
+def run_bytes(argv: Sequence[str | os.PathLike[str]], stdin: bytes = b"") -> tuple[int, bytes]:
+    """Run a program whose input or output may be no text; its exit code and what it printed."""
+    done = subprocess.run([str(a) for a in argv], input=stdin, capture_output=True, check=False)
+    return done.returncode, done.stdout
 
 
 def _output(

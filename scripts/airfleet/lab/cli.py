@@ -19,7 +19,9 @@ from airfleet.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from airfleet.lab.status import LabStatus
 
-app = typer.Typer(no_args_is_help=True, help="Bring real Kubernetes clusters up and down on this machine.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Bring real Kubernetes clusters up and down on this machine."
+)
 
 DEFAULT_NAME = "airfleet"
 Name = Annotated[str, typer.Option("--name", "-n", help="Name of the lab.")]

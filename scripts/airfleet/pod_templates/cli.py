@@ -9,7 +9,9 @@ import typer
 
 from airfleet.console import say
 
-app = typer.Typer(no_args_is_help=True, help="Pod templates of a release, as its values make them.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Pod templates of a release, as its values make them."
+)
 
 Values = Annotated[list[Path] | None, typer.Option("--values", "-f", help="A values file, as for Helm; repeat it.")]
 Release = Annotated[str, typer.Option("--release", help="Name of the release.")]

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from airfleet.secrets.rotation import Rotation, Step
     from airfleet.secrets.status import Status
 
-app = typer.Typer(help="Look at the secrets of a release, and replace them while tasks run.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at the secrets of a release, and replace them while tasks run.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Kubeconfig = Annotated[
     Path, typer.Option(help="The kubeconfig file.", envvar="KUBECONFIG", exists=True, dir_okay=False)

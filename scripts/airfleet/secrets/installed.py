@@ -196,7 +196,7 @@ class Installed:
         raise AirfleetError(
             f"no pod of {' or '.join(components)} is ready",
             where=f"namespace {self.namespace}",
-            fix="mend the release first: a rotation changes nothing while its control plane is down",
+            fix="mend the release first: nothing is changed while its control plane is down",
         )
 
     def python(self, script: str, *components: str, line: str = "", timeout: int = 300) -> str:

@@ -108,7 +108,7 @@ class Rotation:
             return "the Secret holds it already"
         ref = self.installed.secret(kind)
         if metadata is None or not (who := owner(metadata)):
-            self.installed.write(ref.name, propose(data))
+            self.installed.write(ref.name, dated(kind, propose(data)))
             if refused := accepted(self.installed.read(kind)):
                 raise AirfleetError(f"Secret {ref.name} does not hold what was written", why=refused)
             return f"wrote Secret {ref.name}"
@@ -134,6 +134,12 @@ class Rotation:
 
 
 Accepted = Callable[[dict[str, str]], str]
+
+
+def dated(kind: str, changed: Mapping[str, str]) -> dict[str, str]:
+    """With the time at which each key was made, as the bootstrap Job notes it: an alert looks at its age."""
+    now = f"{datetime.now(UTC).timestamp():.0f}"
+    return {**changed, **({f"{key}-since": now for key in changed} if kind == "keys" else {})}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`airfleet images`, `airfleet chart` and `airfleet sbom`."""
+"""`airfleet chart`: what a release of the chart is made of, and the chart as an archive."""
 
 from __future__ import annotations
 
@@ -11,9 +11,28 @@ from airfleet.console import say
 
 Values = Annotated[list[Path] | None, typer.Option("--values", "-f", help="Values files, as for helm -f.")]
 
-chart_app = typer.Typer(no_args_is_help=True, help="The chart as an archive.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="The chart as an archive, its images, and its bill of materials."
+)
 
 
+@app.command()
+def package(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the archive.")],
+) -> None:
+    """Pack the chart; the same files give the same bytes. Prints the archive's path and digest.
+
+    `helm push` puts it into a registry: helm push airfleet-VERSION.tgz oci://REGISTRY/charts
+    """
+    from airfleet.paths import project_root
+    from airfleet.supply.package import digest
+    from airfleet.supply.package import package as pack
+
+    archive = pack(project_root() / "chart", output)
+    print(f"{archive} {digest(archive)}")
+
+
+@app.command()
 def images(
     values: Values = None,
     mirror: Annotated[str, typer.Option(help="Print `source target` pairs for this registry and path.")] = "",
@@ -50,28 +69,15 @@ def images(
                 print(f"  {user}")
 
 
-@chart_app.command("package")
-def package_(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the archive.")],
-) -> None:
-    """Pack the chart; the same files give the same bytes. Prints the archive's path and digest.
-
-    `helm push` puts it into a registry: helm push airfleet-VERSION.tgz oci://REGISTRY/charts
-    """
-    from airfleet.paths import project_root
-    from airfleet.supply.package import digest, package
-
-    archive = package(project_root() / "chart", output)
-    print(f"{archive} {digest(archive)}")
-
-
+@app.command()
 def sbom(
     values: Values = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it here.")] = None,
 ) -> None:
     """Print a bill of materials (CycloneDX 1.6 JSON).
 
-    It lists the chart, the images that it runs with these values, and the Python packages of the project's own image.
+    It lists the chart, the images that it runs with these values, and the Debian and Python packages of those that
+    `airfleet image build` has made on this machine.
     """
     import json
 
@@ -79,10 +85,7 @@ def sbom(
     from airfleet.supply.images import release_images
     from airfleet.supply.sbom import sbom as document
 
-    root = project_root()
-    text = json.dumps(
-        document(root / "chart", release_images(values or ()), root / "scripts/image/requirements.lock"), indent=2
-    )
+    text = json.dumps(document(project_root() / "chart", release_images(values or ())), indent=2)
     if output:
         output.write_text(text + "\n", encoding="utf-8")
         say(f"wrote {output}")

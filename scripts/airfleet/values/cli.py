@@ -11,7 +11,11 @@ from airfleet.console import say
 from airfleet.errors import InvalidError
 from airfleet.paths import project_root
 
-app = typer.Typer(no_args_is_help=True, help="The chart's values: their schema and reference, made from values.yaml.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The chart's values: their schema and reference, made from values.yaml.",
+)
 
 _VALUES = Path("chart/values.yaml")
 _SCHEMA = Path("chart/values.schema.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import tarfile
@@ -15,11 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from airfleet import image
+from airfleet.helm import run_helm
 from airfleet.image.build import images_dir
-from airfleet.image.recipe import base_digest
+from airfleet.image.contents import contents
+from airfleet.image.recipe import base_digest, inputs_dir
 from airfleet.machine import is_root
+from airfleet.paths import project_root
+from airfleet.supply.images import Image as SupplyImage
+from airfleet.supply.sbom import document
 
 pytestmark = pytest.mark.skipif(not is_root(), reason="images are built and entered as root")
 
@@ -166,8 +173,55 @@ def test_what_is_imported_has_bytecode_that_no_time_stamp_can_make_stale(
     assert flags.strip() == "{1}"  # 1: by hash of the source, and not checked
 
 
+def test_the_boot_files_run_if_they_are_those_of_the_chart(airflow: Unpacked, airflow_home: dict[str, Any]) -> None:
+    """The very command of a worker's pod template, with boot.source: image."""
+    values = {"boot": {"source": "image"}, "image": {"repository": "registry.example.com/airflow"}}
+    command = worker_command(values)
+    run = lambda argv: airflow.run(["bash", "-c", 'exec "$@"', "--", *argv], ARBITRARY, **airflow_home)
+    # The launcher executes what is no workload as it stands.
+    done = run([*command, "python", "-c", "print('it ran')"])
+    assert (done.returncode, done.stdout) == (0, "it ran\n"), done.stderr
+    wrong = run([*command[:3], "0" * 16, *command[4:], "python", "-c", "print('it ran')"])
+    assert wrong.returncode == 78
+    assert f"the image has {command[3]}, the chart has {'0' * 16}" in wrong.stdout
+    # An image of another origin has none.
+    look = command[2].replace("/opt/airfleet/boot/digest", "/opt/airfleet/boot/none")
+    missing = run([*command[:2], look, *command[3:], "python", "-c", "print('it ran')"])
+    assert missing.returncode == 78
+    assert "the image has none" in missing.stdout
+
+
+def worker_command(values: dict[str, Any]) -> list[str]:
+    rendered = run_helm(
+        ["template", "airflow", str(project_root() / "chart"), "--values", "-"], stdin=json.dumps(values)
+    ).stdout
+    maps = (o for o in yaml.safe_load_all(rendered) if o and o["kind"] == "ConfigMap")
+    (templates,) = [o["data"] for o in maps if o["metadata"]["name"] == "airflow-pod-templates"]
+    command: list[str] = yaml.safe_load(templates["default.yaml"])["spec"]["containers"][0]["command"]
+    return command
+
+
+def test_an_image_holds_the_packages_of_its_lock_and_the_bill_says_so(airflow: Unpacked) -> None:
+    found = contents(image.ensure("airflow").archive)
+    lock = re.findall(
+        r"^([a-z0-9][a-z0-9._-]*)==(\S+) ", (inputs_dir() / "requirements.lock").read_text(), re.MULTILINE
+    )
+    assert [(p.name, p.version) for p in found.python] == sorted((re.sub(r"[-_.]+", "-", n), v) for n, v in lock)
+    packages = subprocess.run(
+        ["dpkg-query", f"--admindir={airflow.root}/var/lib/dpkg", "--show", "--showformat=${Package} ${Version}\n"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert sorted(f"{p.name} {p.version}" for p in found.debian) == sorted(packages)
+    ours = SupplyImage(image.reference("airflow"))
+    bill = document(project_root() / "chart", [ours], {ours.reference: image.ensure("airflow")})
+    assert len(bill["components"]) == 1 + len(lock) + len(packages)
+
+
 def test_the_stock_image_has_none_as_the_official_one(tmp_path: Path) -> None:
     stock = unpack("airflow-stock", tmp_path)
+    assert not (stock.root / "opt/airfleet").exists()
     assert not list((stock.root / "home/airflow/.local").rglob("*.pyc"))
     assert list((stock.root / "usr/lib/python3.11").rglob("*.pyc"))
 

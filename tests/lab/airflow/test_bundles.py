@@ -10,10 +10,10 @@ def test_a_run_keeps_its_commit_and_the_next_one_has_the_new(full: Release) -> N
     full.api.send("DELETE", "/api/v2/variables/let-it-end")
     early = full.start("versioned", {"wait_for": "let-it-end"})
     begun = lambda: [ti for ti in full.api.task_instances("versioned", early) if ti.state == "running"]
-    until("the first task to run", begun, 120)
+    until("the first task to run", begun, 240)
     sha = commit(full, "second", before="first")
     parsed = lambda: full.api.request("GET", "/api/v2/dags/versioned")["bundle_version"]
-    until("the DAG processor to have seen the new commit", lambda: parsed() == sha, 120)
+    until("the DAG processor to have seen the new commit", lambda: parsed() == sha, 240)
     full.api.request("POST", "/api/v2/variables", {"key": "let-it-end", "value": "go"})
     tasks = full.finish("versioned", early)
     assert full.api.xcom(tasks["end"]) == "first first"
@@ -24,15 +24,16 @@ def test_a_run_keeps_its_commit_and_the_next_one_has_the_new(full: Release) -> N
 
 def test_a_pod_checks_out_only_what_it_needs_and_keeps_no_token(full: Release) -> None:
     (pod,) = full.pods("dag-processor")
-    look = (
-        "find /tmp -path '*dag_bundles/private/tracking_repo*' -name file; grep -rl canary /tmp /proc/1/environ; true"
-    )
-    seen = full.kubectl("exec", pod.metadata.name, "--container", "base", "--", "sh", "-c", look)
-    assert (seen.code, seen.stdout) == (0, ""), seen
-    there = full.kubectl(
-        "exec", pod.metadata.name, "--container", "base", "--", "cat", "/opt/airfleet/git/private/password"
-    )
-    assert "canary" in there.stdout
+
+    def seen(command: str) -> str:
+        done = full.kubectl("exec", pod.metadata.name, "--container", "base", "--", "sh", "-c", command)
+        assert done.code == 0, done.stderr
+        return done.stdout.strip()
+
+    assert seen("find /tmp -path '*dag_bundles/private/tracking_repo/dags/versioned.py'")
+    assert seen("find /tmp -path '*dag_bundles/private/tracking_repo*' -name file") == ""
+    assert seen("grep -rl canary /tmp /proc/1/environ; true") == ""
+    assert "canary" in seen("cat /opt/airfleet/git/private/password")
 
 
 def test_dags_come_from_an_image(full: Release) -> None:

@@ -10,6 +10,8 @@ import pytest
 from airfleet.kube import Cluster
 from airfleet.lab import Lab
 from lab_harness import database
+from lab_harness.full import metrics
+from lab_harness.full.metrics import scrape
 from lab_harness.release import DAGS, Release, until
 
 CLIENTS = (
@@ -22,7 +24,7 @@ CLIENTS = (
 def pooled(lab: Lab, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     release = Release(lab, cluster, "pooled", "pooled", tmp_path_factory.mktemp("pooled"))
     release.prepare([*DAGS, *Path(__file__).parent.glob("dags/*.py")])
-    release.install(database.prepare(release))
+    release.install({**database.prepare(release), **metrics.prepare(release)})
     yield release
     release.remove()
     cluster.core.delete_namespace(database.namespace(release))
@@ -39,6 +41,17 @@ def test_a_dag_runs_through_pgbouncer_and_tls(pooled: Release) -> None:
     assert {(address in addresses, ssl, certificate) for address, ssl, certificate, _ in clients} == {(True, "t", "t")}
     control_plane = ("api-server", "scheduler", "dag-processor", "triggerer")
     assert all(s.restart_count == 0 for c in control_plane for p in pooled.pods(c) for s in p.status.container_statuses)
+
+
+def test_how_long_certificates_last_is_measured_though_another_pod_uses_them(pooled: Release) -> None:
+    name = "airflow_certificate_left_seconds"
+    found = lambda: {line.split()[0]: float(line.split()[1]) for line in scrape(pooled) if line.startswith(name)}
+    left = until("both certificates", lambda: len(found()) == 2 and found(), 120)
+    assert set(left) == {f'{name}{{file="{file}"}}' for file in ("ca.crt", "tls.crt")}
+    assert all(0 < seconds < 366 * 86400 for seconds in left.values())
+    (pod,) = pooled.pods("dag-processor")
+    listed = pooled.kubectl("exec", pod.metadata.name, "--container", "base", "--", "ls", "/opt/airfleet/database-tls")
+    assert listed.stdout.split() == ["ca.crt", "tls.crt"]
 
 
 def test_a_task_reaches_neither_pgbouncer_nor_what_it_knows(pooled: Release) -> None:

@@ -14,12 +14,14 @@ import pytest
 from chart_harness.network import Endpoint, allowed
 from chart_harness.objects import COMPONENT, Rendered, load
 from chart_harness.objects import Release as Told
+from lab_harness.full.places import elsewhere
 from lab_harness.release import Release, until
 
 # 22 is nobody's; 6443 is what those may reach who use the Kubernetes API.
 ALWAYS = {22, 5432, 6443, 8080, 8794, 8974}
-# Pods that stand for what does not run on: the test starts them, with the labels that policies select by.
-STAND_INS = ("worker", "bootstrap", "stranger")
+# Pods that stand for what does not run on: the test starts them, with the labels that policies select by. An @ says
+# that one is in the other namespace of tasks.
+STAND_INS = ("worker", "bootstrap", "stranger", "worker@elsewhere", "stranger@elsewhere")
 LISTEN = """
 import socket, sys, threading, time
 for port in map(int, sys.argv[1:]):
@@ -53,7 +55,7 @@ class World:
 
     release: Release
     ends: dict[str, Endpoint]
-    pods: dict[str, str]
+    pods: dict[str, tuple[str, str]]  # to its namespace and name
     ports: tuple[int, ...]
     sources: tuple[str, ...]
 
@@ -80,7 +82,8 @@ class World:
     def _open_from(self, source: str) -> list[Way]:
         ways = [way for way in self.ways() if way[0] == source]
         targets = json.dumps([(self.ends[other].address, port) for _, other, port in ways])
-        argv = ["exec", self.pods[source], "--container", "base", "--", "python", "-c", TRY, targets]
+        namespace, name = self.pods[source]
+        argv = ["exec", name, "--namespace", namespace, "--container", "base", "--", "python", "-c", TRY, targets]
         done = self.release.kubectl(*argv)
         assert done.code == 0, f"{source}: {done.stderr}"
         return [way for way, passes in zip(ways, json.loads(done.stdout), strict=True) if passes]
@@ -94,16 +97,27 @@ def world(full: Release) -> Iterator[World]:
     )
     like = found["scheduler"].spec
     for name in STAND_INS:
-        full.kubectl("apply", "--filename", "-", stdin=json.dumps(_stand_in(full, name, like, ports)))
+        full.apply(_stand_in(full, name, like, ports), namespace=_place(full, name)[0])
     try:
-        names = {**{c: p.metadata.name for c, p in found.items()}, **{n: f"end-{n}" for n in STAND_INS}}
-        full.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod", *[f"end-{n}" for n in STAND_INS])
-        pods = {c: full.cluster.core.read_namespaced_pod(name, full.namespace) for c, name in names.items()}
+        names = {c: (full.namespace, p.metadata.name) for c, p in found.items()}
+        names |= {name: _place(full, name) for name in STAND_INS}
+        for namespace in {_place(full, name)[0] for name in STAND_INS}:
+            ready = ("wait", "--for=condition=Ready", "--timeout=60s", "pod", "--selector", "test=edges")
+            full.lab.kubectl("--namespace", namespace, *ready)
+        pods = {c: full.cluster.core.read_namespaced_pod(name, namespace) for c, (namespace, name) in names.items()}
         ends = {c: _end(c, pod) for c, pod in pods.items()}
         sources = tuple(c for c, pod in pods.items() if pod.spec.containers[0].image == like.containers[0].image)
         yield World(full, ends, names, tuple(ports), sources)
     finally:
-        full.kubectl("delete", "pod", "--now", *[f"end-{n}" for n in STAND_INS])
+        for name in STAND_INS:
+            namespace, pod = _place(full, name)
+            full.lab.kubectl("--namespace", namespace, "delete", "pod", pod, "--now", "--wait=false")
+
+
+def _place(full: Release, name: str) -> tuple[str, str]:
+    """The namespace and the pod of a stand-in."""
+    component, _, other = name.partition("@")
+    return elsewhere(full) if other else full.namespace, f"end-{component}"
 
 
 def _end(component: str, pod: Any) -> Endpoint:
@@ -113,7 +127,8 @@ def _end(component: str, pod: Any) -> Endpoint:
 
 def _stand_in(full: Release, name: str, like: Any, ports: list[int]) -> dict[str, Any]:
     """A pod with a component's labels, or with none, that listens on every port."""
-    labels = {"app.kubernetes.io/name": "airfleet", "app.kubernetes.io/instance": full.name, COMPONENT: name}
+    component = name.partition("@")[0]
+    labels = {"app.kubernetes.io/name": "airfleet", "app.kubernetes.io/instance": full.name, COMPONENT: component}
     command = ["python", "-c", LISTEN, *map(str, ports)]
     container = {
         "name": "base",
@@ -124,7 +139,8 @@ def _stand_in(full: Release, name: str, like: Any, ports: list[int]) -> dict[str
     }
     context = {"runAsNonRoot": True, "runAsUser": 50000, "seccompProfile": {"type": "RuntimeDefault"}}
     spec = {"containers": [container], "securityContext": context, "automountServiceAccountToken": False}
-    metadata = {"name": f"end-{name}", "labels": {} if name == "stranger" else labels}
+    own = {} if component == "stranger" else labels
+    metadata = {"name": _place(full, name)[1], "labels": {"test": "edges", **own}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
@@ -147,15 +163,25 @@ def test_what_is_open_is_what_the_policies_say(world: World) -> None:
 def test_what_matters_most_is_so(world: World) -> None:
     """The table above is computed from policies; these lines are not."""
     expected = world.expected()
-    for way in (("worker", "execution-api", 8080), ("api-server", "triggerer", 8794), ("scheduler", "postgres", 5432)):
+    for way in (
+        ("worker", "execution-api", 8080),
+        ("worker@elsewhere", "execution-api", 8080),
+        ("api-server", "triggerer", 8794),
+        ("scheduler", "postgres", 5432),
+    ):
         assert way in expected
     for way in (
         ("worker", "api-server", 8080),
         ("worker", "postgres", 5432),
         ("worker", "scheduler", 8974),
+        ("worker@elsewhere", "api-server", 8080),
+        ("worker@elsewhere", "postgres", 5432),
+        ("worker@elsewhere", "worker", 8080),
         ("stranger", "execution-api", 8080),
+        ("stranger@elsewhere", "execution-api", 8080),
         ("stranger", "postgres", 5432),
         ("scheduler", "worker", 8080),
+        ("stranger@elsewhere", "worker@elsewhere", 8080),
     ):
         assert way not in expected
 

@@ -33,3 +33,26 @@ def test_a_triggers_log_is_stored_beside_its_tasks(full: Release) -> None:
     assert f"the word is {word}" in log
     assert "resumed" in log
     assert line in log
+
+
+def test_a_task_that_is_out_of_memory_leaves_its_log_and_the_reason(full: Release) -> None:
+    """Here a node kills one process at a time: the largest, which is never the supervisor. That uploads the log when it
+    has told the API that the task failed."""
+    word = f"umber-{time.time_ns()}"
+    reasons = {"itself": "Likely out of memory", "a child": "SIGKILL"}
+    runs = {by: full.start("eat_memory", {"word": f"{word} {by}", "by": by, "bytes": 1 << 30}) for by in reasons}
+    for by, run_id in runs.items():
+        ti = full.finish("eat_memory", run_id)["eat"]
+        assert ti.state == "failed"
+        written = f"the word is {word} {by}"
+        texts = lambda written=written: [t for t in stored(full, "dag_id=eat_memory").values() if written in t]
+        (text,) = until("the log in the bucket", texts)
+        assert reasons[by] in text
+        assert written in full.api.log(ti)
+
+
+def test_of_a_container_that_is_killed_as_a_whole_the_page_says_what_is_lost(full: Release) -> None:
+    word = f"sepia-{time.time_ns()}"
+    ti = full.finish("lose_everything", full.start("lose_everything", {"word": word}))["kill"]
+    assert ti.state == "failed"
+    assert not [text for text in stored(full, "dag_id=lose_everything").values() if word in text]

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from airfleet import image
+from lab_harness.full.places import elsewhere
 from lab_harness.release import Release, until
 
 
@@ -55,31 +56,36 @@ def worker_pod(release: Release, name: str, command: str = "sleep infinity") -> 
 @pytest.fixture
 def pods(full: Release) -> Iterator[set[str]]:
     """Pods that ended two hours and a minute ago (so says their status, and no kubelet objects), and one that runs."""
-    for name, ended, phase in (("old", 120, "Failed"), ("fresh", 1, "Succeeded")):
+    ends = [("old", 120, "Failed"), ("fresh", 1, "Succeeded"), ("old-elsewhere", 120, "Failed")]
+    where = dict.fromkeys(("old", "fresh"), full.namespace) | {"old-elsewhere": elsewhere(full)}
+    for name, ended, phase in ends:
         pod = worker_pod(full, name)
+        pod["metadata"]["namespace"] = where[name]
         pod["spec"]["schedulerName"] = "nobody"
-        assert full.kubectl("create", "--filename", "-", stdin=yaml.safe_dump(pod)).code == 0
+        full.apply(pod, namespace=where[name])
         at = f"{datetime.now(UTC) - timedelta(minutes=ended):%Y-%m-%dT%H:%M:%SZ}"
         terminated = {"exitCode": 0, "startedAt": at, "finishedAt": at}
         status = {"name": "base", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
         statuses = [{**status, "state": {"terminated": terminated}}]
         patch = yaml.safe_dump({"status": {"phase": phase, "containerStatuses": statuses}})
-        patched = full.kubectl("patch", "pod", name, "--subresource=status", "--type=merge", "--patch", patch)
-        assert patched.code == 0, patched.stderr
+        change = ("patch", "pod", name, "--subresource=status", "--type=merge", "--patch", patch)
+        full.lab.kubectl("--namespace", where[name], *change)
     assert full.kubectl("create", "--filename", "-", stdin=yaml.safe_dump(worker_pod(full, "running"))).code == 0
     assert full.kubectl("wait", "pod/running", "--for=condition=Ready", "--timeout=60s").code == 0
-    yield {"old", "fresh", "running"}
+    yield {"old", "fresh", "running", "old-elsewhere"}
     full.kubectl("delete", "pod", "old", "fresh", "running", "--ignore-not-found", "--wait=false")
 
 
 def test_only_pods_that_ended_long_ago_are_deleted(full: Release, pods: set[str]) -> None:
-    there = lambda: {pod.metadata.name for pod in full.cluster.pods(full.namespace, full.components)} & pods
+    """In both namespaces of tasks."""
+    everywhere = (full.namespace, elsewhere(full))
+    there = lambda: {p.metadata.name for n in everywhere for p in full.cluster.pods(n, full.components)} & pods
     log = run_job(full, "full-pod-cleanup", dry_run=True)
-    assert [line.split()[:3] for line in log.splitlines()] == [["would", "delete", "old"]]
+    assert [line.split()[:3] for line in log.splitlines()] == [["would", "delete", n] for n in ("old", "old-elsewhere")]
     assert there() == pods
     log = run_job(full, "full-pod-cleanup", dry_run=False)
-    assert [line.split()[:2] for line in log.splitlines()] == [["deleting", "old"]]
-    until("the old pod to be gone", lambda: there() == {"fresh", "running"})
+    assert [line.split()[:2] for line in log.splitlines()] == [["deleting", n] for n in ("old", "old-elsewhere")]
+    until("the old pods to be gone", lambda: there() == {"fresh", "running"})
 
 
 def sql(release: Release, statement: str) -> str:

@@ -1,8 +1,10 @@
-"""Other ways to run the chart: applied without Helm, and under a uid that the image has never heard of."""
+"""Other ways to run the chart: applied without Helm, and as OpenShift admits pods."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +13,10 @@ import yaml
 
 from airfleet.helm import template
 from airfleet.paths import project_root
-from lab_harness.release import DAGS, Release
+from lab_harness import openshift as constraint
+from lab_harness.release import DAGS, Release, until
 
-OPENSHIFT_UID = 1000700000  # the kind of uid that OpenShift gives a namespace
+UID = 50000  # of Airflow's image
 
 
 def rendered(release: Release, name: str) -> str:
@@ -30,8 +33,9 @@ def test_the_manifests_apply_server_side_and_again_without_a_change(airflow: Rel
     try:
         first = airflow.kubectl(*apply, stdin=manifests)
         assert first.code == 0, first.stderr
-        unchanged = airflow.kubectl("diff", "--server-side", "--filename", "-", stdin=manifests)
-        assert unchanged.code == 0, unchanged.stdout
+        # Not at once: it compares two answers of the API server, and a status may change between them.
+        diff = lambda: airflow.kubectl("diff", "--server-side", "--filename", "-", stdin=manifests)
+        until("the second time to change nothing", lambda: diff().code == 0, 90)
     finally:
         airflow.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename", "-", stdin=manifests)
         airflow.kubectl("delete", "secret,pvc", "--selector", "app.kubernetes.io/instance=plain", "--wait=false")
@@ -49,18 +53,65 @@ def test_every_pod_template_is_admitted_as_the_executor_would_send_it(airflow: R
         assert "would violate PodSecurity" not in checked.stderr
 
 
-@pytest.fixture
-def arbitrary_uid(airflow: Release, tmp_path: Path) -> Iterator[Release]:
-    """A release of its own, all of whose Airflow pods run as OpenShift would run them."""
-    release = Release(airflow.lab, airflow.cluster, "shift", "shift", tmp_path)
+@pytest.fixture(scope="module")
+def openshift(airflow: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """A release with the preset openshift, in a namespace whose pods OpenShift's constraint would admit."""
+    folder = tmp_path_factory.mktemp("shift")
+    release = Release(airflow.lab, airflow.cluster, "shift", "shift", folder, preset="demo,openshift")
     release.prepare([*DAGS, *Path(__file__).parent.glob("dags/*.py")])
-    release.install({"pod": {"podSecurityContext": {"runAsUser": OPENSHIFT_UID}}})
-    yield release
-    release.remove()
+    annotations = [f"{key}={value}" for key, value in constraint.ANNOTATIONS.items()]
+    labels = [f"{key}={value}" for key, value in constraint.LABELS.items()]
+    assert release.kubectl("annotate", "namespace", "shift", *annotations).code == 0
+    assert release.kubectl("label", "namespace", "shift", *labels).code == 0
+    with constraint.admission(airflow.lab):
+        holds = lambda: "created" in dry_run(release, None) and "runAsUser must be" in dry_run(release, UID)
+        until("the constraint to hold", holds, 30)
+        release.install()
+        yield release
+        release.remove()
 
 
-def test_an_arbitrary_uid_in_group_0_runs_everything(arbitrary_uid: Release) -> None:
-    tasks = arbitrary_uid.run("look_for_secrets", {"reversed": ["nothing-like-it"[::-1]], "targets": []})
-    seen = arbitrary_uid.api.xcom(tasks["search"])
-    assert seen["uid"] == OPENSHIFT_UID != os.getuid()
-    arbitrary_uid.run("hello_pods")
+def dry_run(release: Release, user: int | None) -> str:
+    """What the API server says to a pod that wants to run as this user."""
+    security = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        **({"runAsUser": user} if user else {}),
+    }
+    spec = {"containers": [{"name": "base", "image": "x", "securityContext": security}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"}, "spec": spec}
+    done = release.kubectl("create", "--dry-run=server", "--filename", "-", stdin=yaml.safe_dump(pod))
+    return done.stdout + done.stderr
+
+
+@pytest.mark.long  # tests/README.md says why
+def test_the_constraint_admits_who_says_nothing_or_the_right_thing(openshift: Release) -> None:
+    assert dry_run(openshift, None) == dry_run(openshift, constraint.UID + 9999) == "pod/try created (server dry run)\n"
+    for other in (UID, constraint.UID + 10000):
+        assert "runAsUser must be in the range" in dry_run(openshift, other)
+    listed = json.loads(openshift.kubectl("get", "pods", "--output", "json").stdout)["items"]
+    admitted = {pod["metadata"]["annotations"].get("openshift.io/scc") for pod in listed}
+    assert admitted == {constraint.NAME}
+
+
+@pytest.mark.long  # tests/README.md says why
+def test_whom_openshift_makes_of_us_runs_everything(openshift: Release) -> None:
+    """A uid that no image has heard of, in group 0, with the namespace's group for volumes and a read-only root."""
+    tasks = openshift.run("look_for_secrets", {"reversed": ["nothing-like-it"[::-1]], "targets": []})
+    assert openshift.api.xcom(tasks["search"])["uid"] == constraint.UID != os.getuid()
+    assert not openshift.api.xcom(tasks["reach"])["root_is_writable"]
+    ti = openshift.run("shout", {"word": "viridian"})["say"]
+    openshift.run("hello_pods")
+    assert "the word is viridian" in openshift.api.log(ti)  # on the shared volume, of a pod that is gone
+    kept = [pod for pod in openshift.pods() if pod.metadata.labels["app.kubernetes.io/component"] != "worker"]
+    assert len(kept) >= 5
+    for pod in kept:
+        mine = ("exec", pod.metadata.name, "--container", pod.spec.containers[0].name, "--", "sh", "-c")
+        done = openshift.kubectl(*mine, "id -u; id -g; id -G; touch /mine 2>&1; true")
+        shown = (pod.metadata.name, done.stdout, done.stderr)
+        expected = rf"{constraint.UID}\n0\n0 {constraint.UID}\n.*Read-only file system\n"
+        assert re.fullmatch(expected, done.stdout), shown
+        # Or the kubelet would change the owner of all logs for every pod of a task.
+        assert pod.spec.security_context.fs_group_change_policy == "OnRootMismatch"

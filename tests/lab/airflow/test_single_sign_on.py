@@ -1,17 +1,34 @@
-"""Single sign-on with a real provider, behind a proxy that ends TLS: who comes in, as what, and how they leave."""
+"""Signing in with a real provider, behind a proxy that ends TLS: who comes in, as what, and how they leave.
+
+FAB's single sign-on first; then the same release with each of the two other auth managers.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import re
+import shlex
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 
 from airfleet.kube import Cluster
 from airfleet.lab import Lab
 from airfleet.paths import project_root
-from lab_harness.identity import AIRFLOW, CLIENT, CLIENT_SECRET, IDP, ISSUER, Browser, Provider, is_form
+from lab_harness.identity import (
+    AIRFLOW,
+    CLIENT,
+    CLIENT_SECRET,
+    IDP,
+    ISSUER,
+    MANAGER,
+    PASSWORD,
+    Browser,
+    Provider,
+    is_form,
+)
 from lab_harness.release import Release, until
 from lab_harness.runbook import runbook
 
@@ -37,12 +54,10 @@ def provider(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iter
     release.install(
         {
             "logs": {"persistence": {"enabled": False}},
+            "caBundle": {"configMap": "authority"},
             "apiServer": {
                 "baseUrl": f"https://{AIRFLOW}",
                 "hostAliases": [{"ip": provider.address, "hostnames": [IDP]}],
-                "volumes": {"authority": {"configMap": {"name": "authority"}}},
-                "volumeMounts": {"/opt/authority": {"name": "authority", "readOnly": True}},
-                "env": {"REQUESTS_CA_BUNDLE": "/opt/authority/ca.crt"},
             },
             "scheduler": {"replicas": 0},
             "dagProcessor": {"replicas": 0},
@@ -176,3 +191,87 @@ def test_break_glass_while_the_provider_is_away(release: Release, provider: Prov
         provider.scale("keycloak", 1)
     ada = provider.browser()
     until("the provider to sign people in again", lambda: is_form(ada.begin()), 60)
+
+
+def manage(release: Release, auth: Mapping[str, Any]) -> None:
+    """Let another auth manager decide, and wait for the API server that does so to be the only one."""
+    release.install({**release.values, "auth": auth})
+    until("the old API server to be gone", lambda: len(release.pods("api-server")) == 1)
+
+
+@pytest.fixture(scope="module")
+def keycloak(release: Release, provider: Provider) -> Provider:
+    """The manager keycloak, and in Keycloak what the guide's command makes there."""
+    secret = {"realm": "lab", "clientId": MANAGER, "secretName": "sso-client"}
+    manage(release, {"manager": "keycloak", "keycloak": {"url": f"https://{IDP}", **secret}})
+    guide = (project_root() / "docs" / "guide" / "single-sign-on.md").read_text()
+    (command,) = re.findall(r"^    (kubectl .*\\\n.*create-all.*)$", guide, re.MULTILINE)
+    for theirs, ours in ((" airflow exec", " sso exec"), ("/airflow-api-server", "/sso-api-server"), (" --tty", "")):
+        assert theirs in command
+        command = command.replace(theirs, ours)
+    command = command.replace("\\\n", " ")
+    for _ in range(2):  # doing it again does no harm
+        done = release.lab.kubectl(*shlex.split(command)[1:], stdin=f"{PASSWORD}\n", check=False)
+        assert done.code == 0, done.stdout + done.stderr
+    return provider
+
+
+CONNECTION = {"connection_id": "mine", "conn_type": "generic"}
+
+
+def rights(browser: Browser, token: str = "") -> tuple[int, int]:
+    """What the API answers to reading DAGs, and to making a connection."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    name = {"connection_id": f"c{id(browser)}"}
+    made = browser.api(CONNECTIONS, body={**CONNECTION, **name}, headers=headers)
+    return browser.api(DAGS, headers=headers).status, made.status
+
+
+def token(browser: Browser, user: str, password: str = PASSWORD) -> tuple[int, str]:
+    """A program's token for a user's password."""
+    page = browser.api("/auth/token", body={"username": user, "password": password})
+    return page.status, page.json().get("access_token", "")
+
+
+@pytest.mark.long  # tests/README.md says why
+def test_keycloak_decides_what_a_role_may(keycloak: Provider) -> None:
+    ada, vic, eve = (keycloak.browser() for _ in range(3))
+    assert rights(ada) == (HTTPStatus.UNAUTHORIZED, HTTPStatus.UNAUTHORIZED)
+    for browser, user in ((ada, "ada"), (vic, "vic"), (eve, "eve")):
+        assert browser.sign_in(user, "/auth/login").url == f"https://{AIRFLOW}/"
+    assert rights(ada) == (HTTPStatus.OK, HTTPStatus.CREATED)
+    assert rights(vic) == (HTTPStatus.OK, HTTPStatus.FORBIDDEN)
+    assert rights(eve) == (HTTPStatus.FORBIDDEN, HTTPStatus.FORBIDDEN)
+
+
+@pytest.mark.long  # tests/README.md says why
+def test_a_program_gets_a_token_of_keycloaks_user(keycloak: Provider) -> None:
+    program = keycloak.browser()
+    assert token(program, "vic", "not hers")[0] == HTTPStatus.FORBIDDEN
+    for user, may in (("ada", HTTPStatus.CREATED), ("vic", HTTPStatus.FORBIDDEN)):
+        status, bearer = token(program, user)
+        assert status == HTTPStatus.CREATED
+        assert rights(keycloak.browser(), bearer) == (HTTPStatus.OK, may)
+
+
+@pytest.mark.long  # tests/README.md says why
+def test_a_logout_from_the_keycloak_manager_ends_the_session_at_both(keycloak: Provider) -> None:
+    ada = keycloak.browser()
+    ada.sign_in("ada", "/auth/login")
+    assert not is_form(ada.begin("/auth/login"))
+    assert is_form(ada.api("/api/v2/auth/logout"))
+    assert ada.cookie("_token") is None
+    assert rights(ada) == (HTTPStatus.UNAUTHORIZED, HTTPStatus.UNAUTHORIZED)
+
+
+@pytest.mark.long  # tests/README.md says why
+def test_the_simple_manager_knows_the_users_of_its_secret(release: Release, provider: Provider) -> None:
+    passwords = ("--from-literal=ada=ada's own", "--from-literal=vic=vic's own")
+    assert release.kubectl("create", "secret", "generic", "airflow-users", *passwords).code == 0
+    simple = {"users": {"ada": "admin", "vic": "viewer"}, "secretName": "airflow-users"}
+    manage(release, {"manager": "simple", "simple": simple})
+    for user, may in (("ada", HTTPStatus.CREATED), ("vic", HTTPStatus.FORBIDDEN)):
+        status, bearer = token(provider.browser(), user, f"{user}'s own")
+        assert status == HTTPStatus.CREATED
+        assert rights(provider.browser(), bearer) == (HTTPStatus.OK, may)
+    assert token(provider.browser(), "vic", "ada's own")[0] == HTTPStatus.UNAUTHORIZED

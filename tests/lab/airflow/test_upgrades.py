@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+
+import pytest
 
 from lab_harness.release import Release, until
+
+# The packed chart as it was before the last change that a release is upgraded over; replaced with each version.
+PREVIOUS = Path(__file__).parent / "previous" / "airfleet-0.1.0.tgz"
 
 
 def replica_sets(airflow: Release) -> set[str]:
@@ -43,6 +49,26 @@ def test_an_edited_pod_template_restarts_nothing_and_is_used_within_two_minutes(
         assert airflow.control_plane() == before
     finally:
         airflow.install({})
+
+
+def test_a_task_outlives_the_way_to_the_previous_chart_and_back(
+    airflow: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = airflow.start("sleep", {"seconds": 150})
+    task = lambda: airflow.api.task_instances("sleep", run_id)[0]
+    until("the task to run", lambda: task().state == "running", 60)
+    host = task().hostname
+    before = set(airflow.control_plane())
+    with monkeypatch.context() as older:
+        older.setattr(airflow, "chart", PREVIOUS)
+        airflow.install()
+    old = lambda: set(airflow.control_plane()) & before
+    until("all else to be made anew", lambda: old() == {"airflow-postgres-0"}, 90)  # some pods take their time to end
+    airflow.run("hello_pods")
+    airflow.install()
+    ended = airflow.finish("sleep", run_id)["nap"]
+    assert (ended.state, ended.try_number, ended.hostname) == ("success", 1, host)
+    airflow.run("hello_pods")
 
 
 def test_reinstalled_on_the_surviving_database_old_connections_still_decrypt(airflow: Release) -> None:

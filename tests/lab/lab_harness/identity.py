@@ -27,7 +27,7 @@ import yaml
 
 from airfleet.kube import Cluster
 from airfleet.lab import Lab, pki
-from lab_harness import identity_images
+from lab_harness import server_images
 from lab_harness.release import until
 
 AIRFLOW, IDP = "airflow.lab", "idp.lab"
@@ -35,6 +35,9 @@ ISSUER = f"https://{IDP}/realms/lab"
 CLIENT, CLIENT_SECRET = "airflow", "not-so-secret-in-a-lab-8f1d"
 PASSWORD = "a-password-of-the-lab"
 PEOPLE = {"ada": "platform", "vic": "analysts", "eve": "strangers"}  # user -> their one group
+# For the manager keycloak: a client of its own, and the roles that it asks for, of which eve has none.
+MANAGER = "airflow-manager"
+ROLES = {"ada": ["Admin"], "vic": ["Viewer"]}
 _LIMITS = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
 _USER = {"runAsNonRoot": True, "runAsUser": 65534, "fsGroup": 65534, "seccompProfile": {"type": "RuntimeDefault"}}
 
@@ -78,12 +81,23 @@ def _realm() -> dict[str, Any]:
     client = {
         "clientId": CLIENT,
         "secret": CLIENT_SECRET,
-        "redirectUris": [f"https://{AIRFLOW}/auth/oauth-authorized/sso", f"https://{AIRFLOW}/auth/login_callback"],
+        "redirectUris": [f"https://{AIRFLOW}/auth/oauth-authorized/sso"],
         "attributes": {
             "pkce.code.challenge.method": "S256",
             "post.logout.redirect.uris": f"https://{AIRFLOW}/auth/login/",
         },
         "protocolMappers": [groups],
+    }
+    manager = {
+        "clientId": MANAGER,
+        "secret": CLIENT_SECRET,
+        "redirectUris": [f"https://{AIRFLOW}/auth/login_callback"],
+        "attributes": {"post.logout.redirect.uris": f"https://{AIRFLOW}/auth/logout_callback"},
+        "serviceAccountsEnabled": True,
+        "authorizationServicesEnabled": True,
+        # Or a permission for another role would deny what the one for somebody's own role grants.
+        "authorizationSettings": {"decisionStrategy": "AFFIRMATIVE", "policyEnforcementMode": "ENFORCING"},
+        "directAccessGrantsEnabled": True,
     }
     people = [
         {
@@ -94,12 +108,19 @@ def _realm() -> dict[str, Any]:
             "firstName": name.title(),
             "lastName": "Lab",
             "groups": [f"/{group}"],
+            "realmRoles": ROLES.get(name, []),
             "credentials": [{"type": "password", "value": PASSWORD}],
         }
         for name, group in PEOPLE.items()
     ]
-    named = [{"name": group} for group in PEOPLE.values()]
-    return {"realm": "lab", "enabled": True, "groups": named, "clients": [client], "users": people}
+    return {
+        "realm": "lab",
+        "enabled": True,
+        "groups": [{"name": group} for group in PEOPLE.values()],
+        "roles": {"realm": [{"name": role} for role in ("Viewer", "User", "Op", "Admin", "SuperAdmin")]},
+        "clients": [client, manager],
+        "users": people,
+    }
 
 
 @dataclass
@@ -115,7 +136,7 @@ class Provider:
 
     def start(self) -> None:
         """Make everything; nothing is waited for."""
-        made = [identity_images.keycloak(), identity_images.haproxy()]
+        made = [server_images.keycloak(), server_images.haproxy()]
         self.lab.load([image.archive for image in made])
         self.cluster.ensure_namespace(self.namespace, {"pod-security.kubernetes.io/enforce": "restricted"})
         authority = pki.authority(self.folder, "ca", "a private authority")
@@ -309,13 +330,13 @@ class Browser:
         """A page of Airflow's."""
         return self.open(f"https://{AIRFLOW}{path}", **options)
 
-    def begin(self) -> Page:
-        """What follows the button on Airflow's login page."""
-        return self.api("/auth/login/sso")
+    def begin(self, path: str = "/auth/login/sso") -> Page:
+        """What follows the button on the login page; the manager keycloak has none, and begins at a path of its own."""
+        return self.api(path)
 
-    def sign_in(self, user: str) -> Page:
+    def sign_in(self, user: str, path: str = "/auth/login/sso") -> Page:
         """The whole way: the button, the provider's form, and back."""
-        page = self.begin()
+        page = self.begin(path)
         assert is_form(page), f"{page.status} {page.url}: no form of the provider\n{page.text[:2000]}"
         action = re.search(r'action="([^"]+)"', page.text)
         assert action

@@ -47,7 +47,9 @@ class Release:
     namespace: str
     folder: Path
     values: dict[str, Any] = field(default_factory=dict)
-    preset: str = "demo"
+    preset: str = "demo"  # or several, with commas
+    more_namespaces: list[str] = field(default_factory=list)  # that the release needs and that go with it
+    chart: Path = field(default_factory=lambda: project_root() / "chart")  # or a packed one
     _api: AirflowApi | None = None
 
     @property
@@ -60,10 +62,12 @@ class Release:
         self.cluster.put_config_map(self.namespace, "dags", {path.name: path.read_text() for path in dags})
 
     def base_values(self) -> dict[str, Any]:
-        repository, tag = image.reference(os.environ.get("AIRFLEET_TEST_IMAGE", "airflow")).rsplit(":", 1)
+        kind = os.environ.get("AIRFLEET_TEST_IMAGE", "airflow")
+        repository, tag = image.reference(kind).rsplit(":", 1)
         pg_repository, pg_tag = image.reference("postgres").rsplit(":", 1)
         return {
             "image": {"repository": repository, "tag": tag},
+            **({"boot": {"source": "configMap"}} if kind == "airflow-stock" else {}),
             "postgres": {"image": {"repository": pg_repository, "tag": pg_tag}},
             "logs": {"persistence": {"enabled": True, "storageClassName": "shared", "size": "1Gi"}},
             "dags": {"bundles": {"dags-folder": None, "tests": {"configMap": "dags", "refreshInterval": 5}}},
@@ -73,12 +77,12 @@ class Release:
         """`helm upgrade --install --wait`, with these values on top of the last ones that were given."""
         if values is not None:
             self.values = dict(values)
-        files = [project_root() / "values" / "presets" / f"{self.preset}.yaml"]
+        files = [project_root() / "values" / "presets" / f"{name}.yaml" for name in self.preset.split(",")]
         for name, content in (("base", self.base_values()), ("extra", self.values)):
             file = self.folder / f"{name}.yaml"
             file.write_text(yaml.safe_dump(content))
             files.append(file)
-        argv = ["upgrade", "--install", self.name, str(project_root() / "chart"), "--namespace", self.namespace]
+        argv = ["upgrade", "--install", self.name, str(self.chart), "--namespace", self.namespace]
         argv += [part for file in files for part in ("--values", str(file))]
         try:
             self.helm([*argv, "--wait", "--timeout", f"{timeout}s"], timeout=timeout + 60)
@@ -95,11 +99,13 @@ class Release:
         until("the pods to be gone", lambda: not self.pods())
 
     def remove(self) -> None:
-        """Delete the namespace with everything in it."""
+        """Delete the namespaces with everything in them."""
         self._api = None
-        self.cluster.core.delete_namespace(self.namespace)
-        gone = lambda: not self.cluster.exists(self.cluster.core.read_namespace, self.namespace)
-        until(f"the namespace {self.namespace} to be gone", gone, 120)
+        every = [self.namespace, *self.more_namespaces]
+        for namespace in every:
+            self.cluster.core.delete_namespace(namespace)
+        there = lambda: [n for n in every if self.cluster.exists(self.cluster.core.read_namespace, n)]
+        until(f"the namespaces {every} to be gone", lambda: not there(), 120)
 
     def pods(self, component: str = "") -> list[Any]:
         """The release's pods that have not ended, of one component or all."""
@@ -119,9 +125,11 @@ class Release:
     def api(self) -> AirflowApi:
         """The REST API, logged in as the administrator."""
         if self._api is None:
-            self._api = AirflowApi(self._connect)
+            api = AirflowApi(self._connect)
             admin = self.cluster.secret(self.namespace, f"{self.name}-admin")
-            self._api.log_in(admin["username"], admin["password"])
+            # The bootstrap Job makes the user after the tables, and API servers start once there are tables.
+            until("the first user", lambda: _logged_in(api, admin["username"], admin["password"]), 120)
+            self._api = api
         return self._api
 
     def _connect(self) -> Any:
@@ -156,9 +164,24 @@ class Release:
     def watch(self) -> PodWatch:
         return PodWatch(self.cluster, self.namespace)
 
+    def apply(self, *objects: Mapping[str, Any], namespace: str = "") -> None:
+        """`kubectl apply`, in the release's namespace or another one."""
+        argv = ("--namespace", namespace or self.namespace, "apply", "--filename", "-")
+        self.lab.kubectl(*argv, stdin=yaml.safe_dump_all(list(objects)))
+
     def kubectl(self, *argv: str, stdin: str | None = None) -> Completed:
         """The lab's own kubectl, in the release's namespace."""
         return self.lab.kubectl("--namespace", self.namespace, *argv, stdin=stdin, check=False)
+
+
+def _logged_in(api: AirflowApi, username: str, password: str) -> bool:
+    try:
+        api.log_in(username, password)
+    except AirfleetError as e:
+        if "answered 401" not in e.what:
+            raise
+        return False
+    return True
 
 
 def _is_ready(pod: Any) -> bool:

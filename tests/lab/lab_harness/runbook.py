@@ -59,6 +59,10 @@ class Runbook:
 
         variables are those that the page declares beside the common ones. Fails with the block that failed.
         """
+        return "".join(self.run_block(block, release, **variables) for block in self.blocks if block.section in only)
+
+    def run_block(self, block: Block, release: Release, **variables: str) -> str:
+        """Run one of its blocks; what it printed."""
         common = {
             "KUBECONFIG": str(release.cluster.kubeconfig),
             "CONTEXT": release.cluster.context,
@@ -67,10 +71,7 @@ class Runbook:
         }
         assert set(variables) == set(self.variables), f"{self.name} declares {self.variables}"
         path = os.pathsep.join([str(tools(release)), os.environ["PATH"]])
-        told = [
-            self._run(block, {**common, **variables, "PATH": path}) for block in self.blocks if block.section in only
-        ]
-        return "".join(told)
+        return self._run(block, {**common, **variables, "PATH": path})
 
     def _run(self, block: Block, variables: Mapping[str, str]) -> str:
         done = subprocess.run(
@@ -81,7 +82,7 @@ class Runbook:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=400,
+            timeout=1200,  # a deadline; one of them waits for running tasks
         )
         where = f"docs/runbooks/{self.name}.md:{block.line} ({block.section})"
         assert done.returncode == 0, f"{where} exited with {done.returncode}:\n{block.command}\n{done.stdout}"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import timedelta
 
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
@@ -17,7 +22,7 @@ class Wait(BaseOperator):
 
     def execute(self, context):
         print(f"the word is {conf()['word']}")
-        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=2)), method_name="resume")
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=conf().get("seconds", 2))), method_name="resume")
 
     def resume(self, context, event=None):
         print("resumed")
@@ -30,17 +35,31 @@ def wait_in_the_triggerer():
 
 @dag(schedule=None)
 def eat_memory():
-    """Writes a line, then takes memory until the kernel kills the pod's processes."""
+    """Writes a line, then takes memory until the kernel kills: in the task's process, or in one that it starts."""
 
     @task
     def eat():
         print(f"the word is {conf()['word']}", flush=True)
-        eaten = []
-        while True:
-            eaten.append(bytearray(b"x") * (16 << 20))
+        if conf()["by"] == "a child":
+            subprocess.run([sys.executable, "-S", "-c", 'b"x" * (1 << 30)'], check=True)
+        print(len(b"x" * int(conf()["bytes"])))
 
     eat()
 
 
+@dag(schedule=None)
+def lose_everything():
+    """Writes a line, then kills every process of its container but the first, as the kernel does on most nodes."""
+
+    @task
+    def kill():
+        print(f"the word is {conf()['word']}", flush=True)
+        time.sleep(1)
+        os.kill(-1, signal.SIGKILL)
+
+    kill()
+
+
 wait_in_the_triggerer()
 eat_memory()
+lose_everything()

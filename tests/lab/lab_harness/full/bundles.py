@@ -1,4 +1,4 @@
-"""DAGs from a private Git repository, on a real server that asks for a password, and from an OCI image."""
+"""DAGs from a private Git repository, on a real server outside that asks for a password, and from an OCI image."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from airfleet import image
 from airfleet.lab import images
+from lab_harness import outside
 
 if TYPE_CHECKING:
     from lab_harness.release import Release
@@ -25,13 +24,6 @@ mkdir dags other && touch other/file && cp /files/versioned.py dags/
 git add . && git commit --quiet --message first && git push --quiet
 exec python /files/git_server.py
 """
-_SECURITY = {
-    "runAsNonRoot": True,
-    "runAsUser": 50000,
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 def commit(release: Release, name: str, before: str) -> str:
@@ -52,17 +44,21 @@ def server() -> list[dict[str, Any]]:
         "env": [{"name": "HOME", "value": "/tmp"}]
         + [{"name": n, "value": TOKEN[k]} for n, k in (("USER", "username"), ("PASSWORD", "password"))],
         "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
-        "securityContext": _SECURITY,
-        "volumeMounts": [{"name": "srv", "mountPath": "/srv"}, {"name": "files", "mountPath": "/files"}],
+        "securityContext": {**outside.SECURITY, "runAsUser": 50000},
+        "volumeMounts": [{"name": name, "mountPath": f"/{name}"} for name in ("srv", "files", "tls")],
     }
     spec = {
         "containers": [container],
-        "volumes": [{"name": "srv", "emptyDir": {}}, {"name": "files", "configMap": {"name": "git-files"}}],
+        "volumes": [
+            {"name": "srv", "emptyDir": {}},
+            {"name": "files", "configMap": {"name": "git-files"}},
+            {"name": "tls", "secret": {"secretName": outside.CERTIFICATE, "defaultMode": 0o440}},
+        ],
         "securityContext": {"fsGroup": 0},
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 0,
     }
-    ports = {"selector": {"app": "git"}, "ports": [{"port": 8000}]}
+    ports = {"selector": {"app": "git"}, "ports": [{"port": 443, "targetPort": 8000}]}
     return [
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "git", "labels": {"app": "git"}}, "spec": spec},
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "git"}, "spec": ports},
@@ -81,11 +77,11 @@ def packed() -> Path:
 
 
 def prepare(release: Release) -> dict[str, Any]:
-    """The server and the image, and a bundle of each."""
+    """The server, the way to it and the image, and a bundle of each."""
     release.lab.load([packed()])
     release.cluster.put_config_map(release.namespace, "git-files", {p.name: p.read_text() for p in FILES.iterdir()})
-    for manifest in server():
-        applied = release.kubectl("apply", "--filename", "-", stdin=yaml.safe_dump(manifest))
-        assert applied.code == 0, applied.stderr
-    git = {"repo": "http://git:8000/dags.git", "subdir": "dags", "sparseDirs": ["dags"], "secretName": "git-token"}
-    return {"dags": {"bundles": {"private": {"git": git, "refreshInterval": 5}, "packed": {"image": PACKED}}}}
+    outside.certify(release)
+    release.apply(*server())
+    git = {"repo": outside.URL, "subdir": "dags", "sparseDirs": ["dags"], "secretName": "git-token"}
+    bundles = {"private": {"git": git, "refreshInterval": 5}, "packed": {"image": PACKED}}
+    return {"dags": {"bundles": bundles}, **outside.prepare(release)}

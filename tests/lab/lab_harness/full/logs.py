@@ -70,7 +70,7 @@ def prepare(release: Release) -> dict[str, Any]:
                 "type": "s3",
                 "folder": "s3://logs/airflow",
                 "secretName": "log-keys",
-                "s3": {"endpointUrl": f"http://s3:{PORT}", "region": "us-east-1"},
+                "s3": {"endpointUrl": f"http://s3.{release.namespace}.svc:{PORT}", "region": "us-east-1"},
             },
         }
     }

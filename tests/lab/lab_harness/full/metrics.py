@@ -14,3 +14,11 @@ def prepare(release: Release) -> dict[str, Any]:
     repository, _, tag = exporter.ref.rpartition(":")
     image = {"repository": repository, "tag": tag}
     return {"metrics": {"enabled": True, "image": image, "dashboards": {"enabled": True}}}
+
+
+def scrape(release: Release) -> list[str]:
+    """The lines that Prometheus would get."""
+    (pod,) = release.pods("metrics")
+    with release.cluster.connection(release.namespace, pod.metadata.name, 9102) as connection:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode().splitlines()

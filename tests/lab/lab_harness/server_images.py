@@ -1,7 +1,8 @@
-"""Images of an identity provider (Keycloak) and of a proxy that ends TLS (HAProxy), made without a container engine.
+"""Images of servers that tests need, made without a container engine.
 
-Both are programs of others with the libraries that they load: Keycloak's distribution through Maven, on a Java runtime
-that jlink makes of the machine's JDK, and HAProxy from Debian's package, unpacked but not installed.
+They are an identity provider (Keycloak), a proxy that ends TLS (HAProxy) and a proxy for the way out (tinyproxy).
+Each is a program of others with the libraries that it loads: Keycloak's distribution through Maven, on a Java runtime
+that jlink makes of the machine's JDK, and the proxies from Debian's packages, unpacked but not installed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from airfleet.console import step
@@ -38,7 +40,14 @@ def keycloak() -> CompanionImage:
 
 def haproxy() -> CompanionImage:
     """HAProxy as Debian has it."""
-    return _image("haproxy", "debian", ["/usr/sbin/haproxy", "-f", "/etc/haproxy/haproxy.cfg"], _haproxy)
+    make = partial(_debian, "haproxy", "usr/sbin/haproxy")
+    return _image("haproxy", "debian", ["/usr/sbin/haproxy", "-f", "/etc/haproxy/haproxy.cfg"], make)
+
+
+def tinyproxy() -> CompanionImage:
+    """tinyproxy as Debian has it; it logs to standard output."""
+    make = partial(_debian, "tinyproxy-bin", "usr/bin/tinyproxy")
+    return _image("tinyproxy", "debian", ["/usr/bin/tinyproxy", "-d", "-c", "/etc/tinyproxy/tinyproxy.conf"], make)
 
 
 def _image(name: str, version: str, entrypoint: list[str], make: Callable[[Path, Path], None]) -> CompanionImage:
@@ -80,17 +89,18 @@ def _keycloak(scratch: Path, root: Path) -> None:
     _add_libraries(root, [root / "jre" / "bin" / "java", *(root / "jre" / "lib").rglob("*.so")])
 
 
-def _haproxy(scratch: Path, root: Path) -> None:
+def _debian(package: str, path: str, scratch: Path, root: Path) -> None:
+    """The one program of a package."""
     ensure_commands({"apt-get": "apt", "dpkg": "dpkg"})
     archives, unpacked = scratch / "archives", scratch / "unpacked"
     (archives / "partial").mkdir(parents=True)
     fetch = ["apt-get", "install", "--download-only", "--reinstall", "--yes", "--quiet", "--no-install-recommends"]
-    run([*fetch, "-o", f"Dir::Cache::archives={archives}", "-o", "APT::Sandbox::User=root", "haproxy"], timeout=300)
-    for package in sorted(archives.glob("*.deb")):
-        run(["dpkg", "-x", str(package), str(unpacked)])
-    program = root / "usr" / "sbin" / "haproxy"
+    run([*fetch, "-o", f"Dir::Cache::archives={archives}", "-o", "APT::Sandbox::User=root", package], timeout=300)
+    for archive in sorted(archives.glob("*.deb")):
+        run(["dpkg", "-x", str(archive), str(unpacked)])
+    program = root / path
     program.parent.mkdir(parents=True)
-    shutil.copy(unpacked / "usr" / "sbin" / "haproxy", program)
+    shutil.copy(unpacked / path, program)
     _add_libraries(root, [program], unpacked)
 
 

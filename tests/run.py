@@ -1,6 +1,8 @@
 """Run layers of tests and say what passed, what failed and what repeats it: `python tests/run.py fast`.
 
-Layers run one after the other; a failing one does not stop the next. tests/README.md says what each one proves.
+A failing layer does not stop the next. Layers that keep one processor busy run two at a time, and what they print
+comes in one piece when each of them ends; a live layer needs the machine for itself. tests/README.md says what each
+one proves.
 """
 
 from __future__ import annotations
@@ -11,15 +13,19 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(".venv/bin")
 PYTEST = (str(BIN / "python"), "-m", "pytest", "-q")
 SHOWN_FAILURES = 20
+ALONE = ("lab", "long", "bench")
+AT_A_TIME = 2
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ def static() -> Iterator[Step]:
         ("mypy",),
         ("yamllint", "--strict", "values", "chart/values.yaml", "chart/Chart.yaml", "scripts"),
         ("airfleet", "values", "docs", "--check"),
+        ("airfleet", "docs", "--check"),
         ("airfleet", "values", "lint"),
     ):
         yield Step((str(BIN / argv[0]), *argv[1:]))
@@ -102,23 +109,25 @@ LAYERS: dict[str, Callable[[], Iterator[Step]]] = {
     "toolkit": lambda: iter([Step((*PYTEST, "tests/toolkit"))]),
     "runtime": lambda: with_airflow("tests/runtime"),
     "dags": lambda: with_airflow("tests/dags"),
-    "lab": lambda: iter([Step((*PYTEST, "tests/lab"))]),
+    "lab": lambda: iter([Step((*PYTEST, "-m", "not long", "tests/lab"))]),
+    "long": lambda: iter([Step((*PYTEST, "-m", "long", "tests/lab"))]),
     "bench": benchmarks,
 }
 GROUPS = {
     "fast": ("static", "chart", "toolkit"),
-    "all": ("static", "chart", "toolkit", "runtime", "dags", "lab"),
+    "all": ("runtime", "toolkit", "chart", "dags", "static", "lab"),  # the longest first: see AT_A_TIME
 }
 
 
-def run_step(step: Step) -> Outcome:
-    """Run one command with its output passed on, and count what it came to."""
-    print(f"$ {step.command}", flush=True)
+def run_step(step: Step, output: IO[str] | None = None) -> Outcome:
+    """Run one command with its output passed on, or written to a file, and count what it came to."""
+    print(f"$ {step.command}", file=output, flush=True)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
         extra = (f"--junitxml={report}", "-o", "junit_family=xunit1") if step.is_pytest else ()
-        done = subprocess.run((*step.argv, *extra), cwd=ROOT, check=False)
+        errors = subprocess.STDOUT if output else None
+        done = subprocess.run((*step.argv, *extra), cwd=ROOT, stdout=output, stderr=errors, check=False)
         outcome = read_report(report, step) if report.is_file() else Outcome()
     if done.returncode != 0 and not outcome.failed:
         outcome.failed, outcome.repeat = 1, [step.command]
@@ -144,18 +153,37 @@ def read_report(report: Path, step: Step) -> Outcome:
     return outcome
 
 
-def run_layer(name: str) -> Outcome:
+def run_layer(name: str, output: IO[str] | None = None) -> Outcome:
     """Run all of a layer's commands."""
-    print(f"\n=== {name} ===", flush=True)
+    print(f"\n=== {name} ===", file=output, flush=True)
     total = Outcome()
     start = time.monotonic()
     try:
         for step in LAYERS[name]():
-            total.add(run_step(step))
+            total.add(run_step(step, output))
     except LayerError as error:
         total.add(Outcome(failed=1, repeat=[str(error)]))
     total.seconds = time.monotonic() - start
     return total
+
+
+def run_layers(names: Sequence[str]) -> dict[str, Outcome]:
+    """Run layers: first those that can share the machine, then each of those that need it."""
+    shared = [name for name in names if name not in ALONE]
+    run = run_layer if len(shared) == 1 else _in_one_piece
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        outcomes = dict(zip(shared, pool.map(run, shared), strict=True))
+    outcomes |= {name: run_layer(name) for name in names if name in ALONE}
+    return {name: outcomes[name] for name in names}
+
+
+def _in_one_piece(name: str) -> Outcome:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        outcome = run_layer(name, output)
+        output.seek(0)
+        sys.stdout.write(output.read())
+        sys.stdout.flush()
+    return outcome
 
 
 def print_summary(outcomes: dict[str, Outcome]) -> None:
@@ -182,7 +210,7 @@ def main(names: list[str]) -> int:
     if wrong := [name for name in chosen if name not in LAYERS]:
         print(f"no layer {', '.join(wrong)}; there are {', '.join([*LAYERS, *GROUPS])}", file=sys.stderr)
         return 64
-    outcomes = {name: run_layer(name) for name in dict.fromkeys(chosen)}
+    outcomes = run_layers(list(dict.fromkeys(chosen)))
     print_summary(outcomes)
     passed, failed = (sum(getattr(o, which) for o in outcomes.values()) for which in ("passed", "failed"))
     print(f"{passed} passed, {failed} failed")

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import yaml
 
 PROJECT = Path(__file__).parents[2]
-BOOT = PROJECT / "chart" / "files" / "boot"
+PROGRAMS = [PROJECT / "chart" / "files" / folder for folder in ("boot", "running")]
 sys.path.insert(0, str(PROJECT / "scripts"))
 sys.dont_write_bytecode = True
 
@@ -28,7 +29,11 @@ def rendered(preset: Path | None = None) -> dict[tuple[str, str], dict[str, Any]
     """The chart's objects with default values, or with a preset's, by kind and name."""
     from airfleet.helm import template
 
-    text = template(PROJECT / "chart", release="airflow", namespace="airflow", values=[preset] if preset else [])
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as own:
+        own.write("image: {repository: registry.example.com/airflow}\n")  # what a preset leaves to its user
+        own.flush()
+        values = [preset, Path(own.name)] if preset else []
+        text = template(PROJECT / "chart", release="airflow", namespace="airflow", values=values)
     objects = [o for o in yaml.safe_load_all(text) if o]
     return {(o["kind"], o["metadata"]["name"]): o for o in objects}
 
@@ -39,7 +44,7 @@ def airflow(code: str, home: Path, **environment: str) -> Any:
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "AIRFLOW_HOME": str(home),
-        "PYTHONPATH": str(BOOT),
+        "PYTHONPATH": ":".join(map(str, PROGRAMS)),
         "PYTHONDONTWRITEBYTECODE": "1",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         **environment,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from airfleet import helm as module
 from airfleet.errors import AirfleetError
+from airfleet.gotools import GO_MINIMUM
 from airfleet.helm import helm, helm_version, run_helm, template
 
 
@@ -102,6 +102,6 @@ def test_an_old_helm_and_no_usable_go_give_one_error(
     monkeypatch.setenv("PATH", str(programs))
     with pytest.raises(AirfleetError, match="cannot be built") as caught:
         helm()
-    assert str(module.GO_MINIMUM[1]) in caught.value.why
+    assert str(GO_MINIMUM[1]) in caught.value.why
     assert why in caught.value.why
     assert "AIRFLEET_HELM" in caught.value.fix

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,8 @@ def test_a_key_is_replaced_and_only_its_readers_restart(installed: Installed) ->
     assert told["steps"][0]["step"] == "write a new key"
     after = installed.read("keys")
     assert {key for key in KEYS if after[key] != KEYS[key]} == {"api-secret-key"}
+    assert set(after) - set(KEYS) == {"api-secret-key-since"}
+    assert 0 <= time.time() - float(after["api-secret-key-since"]) < 600
     token = f"{told['id']}-2"
     assert restarts(installed) == {"api-server": token, "triggerer": token, "scheduler": ""}
     assert after["api-secret-key"] not in done.stdout + done.stderr

@@ -99,7 +99,21 @@ def test_prune_deletes_older_images_and_nothing_of_others(tmp_path: Path, monkey
     images = tmp_path / "images"
     (images / "wheels-0000").mkdir(parents=True)
     current = build._archive("airflow").name
-    for name in (current, "airflow-3.3.2-00000000.tar", "base-0000.json", "lab-base-1.tar"):
+    layer = f"{build._packages()}-00000000.json"
+    old = {"airflow-3.3.2-00000000.tar", "base-0000.json", "packages-0000-0000.json"}
+    for name in (current, layer, *old, "lab-base-1.tar"):
         (images / name).touch()
-    assert {path.name for path in prune()} == {"airflow-3.3.2-00000000.tar", "base-0000.json", "wheels-0000"}
-    assert left(images) == {current, "lab-base-1.tar"}
+    assert {path.name for path in prune()} == {*old, "wheels-0000"}
+    assert left(images) == {current, layer, "lab-base-1.tar"}
+
+
+def test_a_fresh_build_forgets_the_layer_that_all_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLEET_CACHE", str(tmp_path))
+    images = tmp_path / "images"
+    images.mkdir()
+    archives = {kind: build._archive(kind).name for kind in ("airflow", "postgres")}
+    base = {f"{build._base().name}.{end}" for end in ("json", "tar.zst")}
+    for name in (*archives.values(), *base):
+        (images / name).touch()
+    build.forget(["postgres"])
+    assert left(images) == {archives["airflow"]}

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from airfleet.errors import UsageError
+from airfleet.helm import template
 from airfleet.image import recipe, reference
+from airfleet.image.build import install_boot
 from airfleet.image.recipe import KINDS, container_config, packages, versions
 from airfleet.paths import project_root
+from airfleet.supply.compact import boot_digest
 
 INPUTS = project_root() / "scripts" / "image"
 LOCKED = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+) \\$", re.MULTILINE)
@@ -90,14 +96,22 @@ def test_tags_stay_while_the_inputs_do_and_change_with_each_of_them(
     assert changed_by("requirements.lock") == {"airflow", "airflow-stock"}
     assert changed_by("postgres-entrypoint") == {"postgres"}
     assert changed_by("prepare-pgbouncer") == {"pgbouncer"}
+    assert changed_by("install-boot") == {"airflow"}
     assert changed_by("requirements-test.lock") == set()
+    packages = recipe.packages_digest("airflow")
+    boot = shutil.copytree(recipe.boot_files()[0].parent, tmp_path / "boot")
+    (boot / "airfleet_launch.py").write_text("# another one\n")
+    monkeypatch.setattr(recipe, "boot_files", lambda: sorted(boot.glob("airfleet_*")))
+    assert {kind for kind in KINDS if reference(kind) != before[kind]} == {"airflow"}
+    assert recipe.packages_digest("airflow") == packages, "a boot file must not cost a build of all of Airflow"
 
 
 def test_every_file_that_goes_into_an_image_gives_it_another_tag() -> None:
     hashed = {*recipe._BASE_INPUTS, *recipe._AIRFLOW_INPUTS, *recipe._POSTGRES_INPUTS, *recipe._PGBOUNCER_INPUTS}
+    hashed |= {*recipe._BOOT_INPUTS}
     not_in_an_image = {
         "Dockerfile",
-        ".dockerignore",
+        "Dockerfile.dockerignore",
         "requirements.in",
         "requirements-test.in",
         "requirements-test.lock",
@@ -109,3 +123,40 @@ def test_an_image_that_does_not_exist_is_answered_with_those_that_do() -> None:
     with pytest.raises(UsageError, match="'redis'") as caught:
         reference("redis")
     assert all(kind in caught.value.fix for kind in KINDS)
+
+
+def test_the_dockerfile_gets_what_it_takes() -> None:
+    """The build's context is the whole project without what is ignored, which is all but these."""
+    ignored, *taken = (INPUTS / "Dockerfile.dockerignore").read_text().splitlines()
+    assert ignored == "*"
+    used = re.findall(r"--mount=type=bind,source=([^,]+),", (INPUTS / "Dockerfile").read_text())
+    assert sorted(used) == sorted(line.removeprefix("!") for line in taken)
+    assert all((project_root() / name).exists() for name in used)
+
+
+def test_boot_files_lie_in_an_image_as_in_the_chart_s_volume(tmp_path: Path) -> None:
+    install_boot(tmp_path / "boot")
+    values = tmp_path / "values.yaml"  # with all that only some values need
+    values.write_text(
+        "{metrics: {enabled: true}, logs: {remote: {type: elasticsearch, elasticsearch: {url: 'http://es:9200'}}}}"
+    )
+    text = template(project_root() / "chart", release="airflow", namespace="airflow", values=[values])
+    objects = [found for found in yaml.safe_load_all(text) if found]
+    (config_map,) = [o for o in objects if (o["kind"], o["metadata"]["name"]) == ("ConfigMap", "airflow-boot")]
+    scheduler = next(o for o in objects if (o["kind"], o["metadata"]["name"]) == ("Deployment", "airflow-scheduler"))
+    volume = next(v for v in scheduler["spec"]["template"]["spec"]["volumes"] if v["name"] == "boot")
+    mounted = {item["path"]: config_map["data"][item["key"]] for item in volume["configMap"]["items"]}
+    installed = {p.relative_to(tmp_path / "boot").as_posix(): p for p in (tmp_path / "boot").rglob("*") if p.is_file()}
+    digest = installed.pop("digest").read_text()
+    assert {name: path.read_text().rstrip() for name, path in installed.items()} == {
+        name: text.rstrip() for name, text in mounted.items()
+    }
+    assert {oct(path.stat().st_mode & 0o777) for path in installed.values()} == {"0o644"}
+    assert digest == f"{boot_digest(project_root() / 'chart')}\n"
+
+
+def test_a_folder_that_exists_is_not_written_into(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from airfleet.cli import main; main()", "image", "boot"]
+    done = subprocess.run([*command, str(tmp_path / "boot")], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{tmp_path / 'boot'}\n"
+    assert subprocess.run([*command, str(tmp_path)], capture_output=True, check=False).returncode == 64

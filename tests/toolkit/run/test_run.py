@@ -28,7 +28,7 @@ TESTS = """\
 import pytest
 def test_good(): pass
 def test_bad(): assert False
-@pytest.mark.skip(reason="no cluster")
+@pytest.mark.skip(reason="no cluster")  # the specimen that has to be counted as skipped
 def test_skipped(): pass
 @pytest.fixture
 def broken(): raise ValueError
@@ -71,6 +71,26 @@ def test_every_layer_runs_and_the_sum_is_told(
     assert out.splitlines()[-1] == "2 passed, 1 failed"
     assert "to repeat the layer: .venv/bin/python tests/run.py one" in out
     assert run.main(["two"]) == 0
+
+
+def test_two_layers_run_at_a_time_and_a_live_one_alone(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Two of them wait for a file that the other makes: one after the other, they would wait for ever."""
+    meet = "import pathlib, sys, time\npathlib.Path(sys.argv[1]).touch()\nend = time.time() + 60\n"
+    meet += "while not pathlib.Path(sys.argv[2]).exists() and time.time() < end: time.sleep(0.05)\n"
+    meet += "print('met'); time.sleep(0.5); pathlib.Path(sys.argv[1]).unlink(); sys.exit(time.time() > end)"
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    alone = f"import pathlib; print('alone', list(pathlib.Path({str(tmp_path)!r}).glob('o*')))"
+    argv = {
+        "lab": (sys.executable, "-c", alone),
+        "chart": (sys.executable, "-c", meet, one, other),
+        "static": (sys.executable, "-c", meet, other, one),
+    }
+    monkeypatch.setattr(run, "LAYERS", {name: lambda a=a: iter([run.Step(a)]) for name, a in argv.items()})
+    assert run.main(["lab", "static", "chart"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert [line for line in lines if line in ("met", "alone []")] == ["met", "met", "alone []"]
 
 
 def test_a_wrong_name_is_refused(run: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

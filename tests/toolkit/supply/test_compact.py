@@ -14,16 +14,19 @@ import yaml
 from airfleet.errors import AirfleetError
 from airfleet.helm import run_helm
 from airfleet.paths import project_root
-from airfleet.supply.compact import aligned, compact, without_comments, without_descriptions
+from airfleet.supply.compact import aligned, aligned_actions, compact, without_comments, without_descriptions
 
 CHART = project_root() / "chart"
 PRESETS = {path.stem: path for path in sorted((project_root() / "values" / "presets").glob("*.yaml"))}
+OWN_IMAGE = "image: {repository: registry.example.com/airflow}\n"  # what a preset leaves to its user
 PROGRAMS = """
 apiServer: {baseUrl: https://airflow.example.com}
 auth:
   manager: fab
   oidc: {enabled: true, issuer: https://id.example.com, clientId: a, secretName: b, roleMapping: {a: [Admin]}}
 maintenance: {podCleanup: {enabled: true}, dbCleanup: {enabled: true}}
+metrics: {enabled: true}
+logs: {remote: {type: elasticsearch, elasticsearch: {url: https://es.example.com}}}
 """
 
 
@@ -51,7 +54,9 @@ def bare(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("values", [*(p.read_text() for p in PRESETS.values()), PROGRAMS], ids=[*PRESETS, "programs"])
+@pytest.mark.parametrize(
+    "values", [*(p.read_text() + OWN_IMAGE for p in PRESETS.values()), PROGRAMS], ids=[*PRESETS, "programs"]
+)
 def test_it_renders_the_same(packed: Path, values: str) -> None:
     assert objects(packed, values) == objects(CHART, values)
 
@@ -87,13 +92,22 @@ def test_a_property_called_description_stays() -> None:
 
 def test_a_program_without_comments_does_the_same() -> None:
     source = '"""Doc."""\n\n\ndef f(a: int = 1, *b: str) -> None:\n    """Doc."""\n\n\nx: str = "# no comment"  # one\n'
-    assert without_comments(source) == "def f(a=1,*b):\n pass\nx:str='# no comment'\n"
+    assert without_comments(source) == "def f(a=1,*b):\n pass\nx:str=  '# no comment'\n"
 
 
 def test_indentation_within_a_text_stays() -> None:
     source = 'def f():\n    return """\n    four\n"""\n'
     assert without_comments(source).splitlines()[1].startswith(" return")
     assert ast.dump(ast.parse(without_comments(source))) == ast.dump(ast.parse(source))
+
+
+def test_words_that_come_again_are_aligned() -> None:
+    text = aligned_actions('a: {{include "x.y" $root|indent 2}}{{- with (include "x.y" $root) -}}\n{{`a  b`}}')
+    assert [found.start() % 3 for found in re.finditer('"x.y"|\\$root', text)] == [0, 0, 0, 0]
+    assert re.sub(" +", " ", text).replace("( ", "(") == (
+        'a: {{include "x.y" $root|indent 2}}{{- with (include "x.y" $root) -}}\n{{`a b`}}'
+    )
+    assert "`a  b`" in text
 
 
 def test_aligned_json_says_the_same() -> None:

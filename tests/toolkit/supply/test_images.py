@@ -90,7 +90,7 @@ def test_the_command(tmp_path: Path) -> None:
         command = [sys.executable, "-c", "from airfleet.cli import main; main()", *argv]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    (listed,) = json.loads(airfleet("images", "--json"))
+    (listed,) = json.loads(airfleet("chart", "images", "--json"))
     assert listed["repository"] == "docker.io/apache/airflow"
-    source, target = airfleet("images", "--mirror", "mirror.example.com").split()
+    source, target = airfleet("chart", "images", "--mirror", "mirror.example.com").split()
     assert (source, target) == (listed["image"], listed["image"].replace("docker.io", "mirror.example.com"))

@@ -83,6 +83,6 @@ def test_every_property_says_what_it_is() -> None:
             look(child, f"{path}.{name}")
 
     look(SCHEMA, "")
-    for name, definition in SCHEMA["$defs"].items():
+    for name, definition in SCHEMA["definitions"].items():
         look(definition, name)
     assert bare == []

@@ -8,6 +8,7 @@ one proves.
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -210,6 +211,8 @@ def main(names: list[str]) -> int:
     if wrong := [name for name in chosen if name not in LAYERS]:
         print(f"no layer {', '.join(wrong)}; there are {', '.join([*LAYERS, *GROUPS])}", file=sys.stderr)
         return 64
+    # A shell that starts a command in the background has it ignore Ctrl-C, and all that it starts, which tests send one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     outcomes = run_layers(list(dict.fromkeys(chosen)))
     print_summary(outcomes)
     passed, failed = (sum(getattr(o, which) for o in outcomes.values()) for which in ("passed", "failed"))

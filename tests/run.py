@@ -211,7 +211,7 @@ def main(names: list[str]) -> int:
     if wrong := [name for name in chosen if name not in LAYERS]:
         print(f"no layer {', '.join(wrong)}; there are {', '.join([*LAYERS, *GROUPS])}", file=sys.stderr)
         return 64
-    # A shell that starts a command in the background has it ignore Ctrl-C, and all that it starts, which tests send one.
+    # A shell has what it starts in the background ignore Ctrl-C, and what that starts; tests send some of it one.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     outcomes = run_layers(list(dict.fromkeys(chosen)))
     print_summary(outcomes)

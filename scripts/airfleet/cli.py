@@ -27,7 +27,7 @@ class _Airfleet(LazyGroup):
             "plan": Command("airfleet.fleet.cli:plan", "Compare files with live releases; save what has to be done."),
             "apply": Command("airfleet.fleet.cli:apply", "Carry out a saved plan, wave by wave."),
             "status": Command("airfleet.fleet.cli:status", "Show each cluster's release beside what the files want."),
-            "drift": Command("airfleet.fleet.cli_diff:drift", "Say what is not as Helm left it."),
+            "drift": Command("airfleet.fleet.cli_diff:drift", "Say what is not as it was applied."),
             "verify": Command("airfleet.fleet.cli:verify", "Hold what runs against its gates, and run a canary."),
             "rollback": Command("airfleet.fleet.cli:rollback", "Go back to a revision that Helm remembers."),
             "new-cluster": Command("airfleet.fleet.cli:new_cluster", "Write the file of a new cluster."),

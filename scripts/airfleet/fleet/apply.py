@@ -2,6 +2,9 @@
 
 Helm is called without --wait: writing takes a second or two and is never interrupted, so no release is left pending.
 The waiting is done here, where it can be stopped, told, and gone on with after a crash.
+
+Clusters that a GitOps controller owns are changed by one commit for all of them in a wave. They need no lock: Git
+itself refuses a push that comes too late.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from typing import Any
 from airfleet import console
 from airfleet.errors import AirfleetError
 from airfleet.fleet.gates import pass_gates
-from airfleet.fleet.inventory import Fleet
+from airfleet.fleet.gitops import HELM, Repository, cloned, digest
+from airfleet.fleet.inventory import Cluster, Fleet
 from airfleet.fleet.journal import DONE, Journal
 from airfleet.fleet.live import Live, Revision, opened
 from airfleet.fleet.lock import locked
@@ -96,9 +100,9 @@ def apply(
             why="\n".join(moved),
             fix="make the plan anew: `airfleet plan -o FILE`",
         )
-    with tempfile.TemporaryDirectory(prefix="airfleet-") as scratch:
-        charts = _Copies(fleet, Path(scratch))
-        run = _Run(fleet, plan, renderings, journal, charts, stop)
+    clusters = [renderings[step.cluster].resolved.cluster for step in plan.steps]
+    with tempfile.TemporaryDirectory(prefix="airfleet-") as scratch, cloned(fleet, clusters) as git:
+        run = _Run(fleet, plan, renderings, journal, _Copies(fleet, Path(scratch)), git, stop)
         run.check(waves)
         return run.all(waves)
 
@@ -115,6 +119,7 @@ def files_moved(fleet: Fleet, plan: Plan, renderings: Mapping[str, Rendering]) -
             "chart": charts.of(rendering.resolved).digest,
             "values": values_digest(rendering.resolved.public.values),
             "rendering": rendering.digest,
+            "owner": rendering.resolved.cluster.owner,
         }
         if changed := [name for name, digest in now.items() if digest != getattr(step, name)]:
             yield f"{step.cluster}: another {' and another '.join(changed)}"
@@ -157,6 +162,7 @@ class _Run:
     renderings: Mapping[str, Rendering]
     journal: Journal
     charts: _Copies
+    git: Repository | None
     stop: Callable[[], bool]
     failures: dict[str, str] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
@@ -176,8 +182,11 @@ class _Run:
 
         def look(step: Step) -> AirfleetError | None:
             try:
-                with opened(self.renderings[step.cluster].resolved.cluster, step.uid) as live:
-                    self.due(step, live.revision())
+                with opened(self.place(step), step.uid) as live:
+                    if step.owner == HELM:
+                        self.due(step, live.revision())
+                    else:
+                        self.due_in_git(step)
             except AirfleetError as e:
                 return e
             return None
@@ -186,6 +195,17 @@ class _Run:
             refused = [error for error in pool.map(look, steps) if error]
         if refused:
             raise joined(refused, "clusters are not as the plan knew them, so nothing was applied")
+
+    def place(self, step: Step) -> Cluster:
+        """Where a cluster is written to, or its controller asked."""
+        cluster = self.renderings[step.cluster].resolved.cluster
+        return cluster if step.owner == HELM else self.repository.place(cluster)
+
+    @property
+    def repository(self) -> Repository:
+        """Of what controllers own; only asked for where there is such a cluster."""
+        assert self.git  # noqa: S101 - cloned() makes one for them
+        return self.git
 
     def due(self, step: Step, revision: Revision | None) -> str:
         """What is left to do on a cluster: `write`, `recover` or `gate`. Raises AirfleetError if its release moved."""
@@ -209,6 +229,19 @@ class _Run:
             fix="make the plan anew: `airfleet plan -o FILE`",
         )
 
+    def due_in_git(self, step: Step) -> str:
+        """The same for a cluster whose files are in Git: `write` or `gate`."""
+        held = self.repository.held(step.cluster)
+        if held == self.repository.wanted(self.renderings[step.cluster]):
+            return "gate"
+        if step.action != "none" and digest(held) == step.git:
+            return "write"
+        raise AirfleetError(
+            f"the files of {step.cluster} in Git were changed since the plan was made",
+            where=f"{self.repository.settings.repository} {self.repository.settings.revision}",
+            fix="make the plan anew: `airfleet plan -o FILE`",
+        )
+
     def all(self, waves: Sequence[str]) -> Outcome:
         for wave in self.chosen(waves):
             if not self.wave(wave) or self.stop():
@@ -225,6 +258,8 @@ class _Run:
                 self.ended[step.cluster] = "healthy"
             else:
                 todo.append(step)
+        self.propose(name, [step for step in todo if step.owner != HELM])
+        todo = [step for step in todo if self.ended.get(step.cluster) != "failed"]
         size = batch_size(spec.batch, len(self.steps(name)))
         for start in range(0, len(todo), size):
             with ThreadPoolExecutor(size) as pool:
@@ -236,6 +271,37 @@ class _Run:
             if self.stop():
                 return False
         return self.soak(spec) if any(step.action != "none" for step in todo) else True
+
+    def propose(self, wave: str, steps: Sequence[Step]) -> None:
+        """One commit for all clusters of a wave whose files are in Git, unless they are what they should be."""
+        todo = []
+        for step in steps if not self.stop() else ():
+            try:
+                if self.due_in_git(step) == "write":
+                    todo.append(step)
+                    self.note(step, "started")
+            except AirfleetError as e:
+                self.failed(step, e)
+        if not todo:
+            return
+        names = ", ".join(step.cluster for step in todo)
+        subject = f"airfleet plan {self.plan.short}, wave {wave}: {names}"
+        wanted = {step.cluster: self.repository.wanted(self.renderings[step.cluster]) for step in todo}
+        branch = f"airfleet/{self.plan.short}/{wave}"
+        console.say(f"wave {wave}: one change for {names}")
+
+        def check() -> None:
+            for step in todo:
+                self.due_in_git(step)
+
+        try:
+            self.repository.propose(wanted, subject, branch, check)
+        except AirfleetError as e:
+            for step in todo:
+                self.failed(step, e)
+        else:
+            for step in todo:
+                self.note(step, "written")
 
     def soak(self, wave: Wave) -> bool:
         """Let a wave run for a while before the next one, if there is one."""
@@ -253,20 +319,39 @@ class _Run:
         """Everything for one cluster; its end is noted, whatever it is."""
         if self.stop():
             return
-        cluster = self.renderings[step.cluster].resolved.cluster
         try:
-            with opened(cluster, step.uid) as live, locked(live, f"plan {self.plan.short}"):
-                changed = self.write(step, live)
-                self.gate(step, live)
+            with opened(self.place(step), step.uid) as live:
+                changed = self.helm(step, live) if step.owner == HELM else self.controller(step, live)
         except InterruptedError:
             self.note(step, "stopped")
         except AirfleetError as e:
-            self.failures[step.cluster] = str(e)
-            self.note(step, "failed", why=e.what)
-            console.say(f"{step.cluster}: {e}")
+            self.failed(step, e)
         else:
             self.note(step, DONE)
             self.ended[step.cluster] = "healthy" if changed else "unchanged"
+
+    def failed(self, step: Step, error: AirfleetError) -> None:
+        self.failures[step.cluster] = str(error)
+        self.note(step, "failed", why=error.what)
+        console.say(f"{step.cluster}: {error}")
+
+    def helm(self, step: Step, live: Live) -> bool:
+        """Write by Helm and wait for the gates. Whether the cluster was changed by this plan, now or before."""
+        with locked(live, f"plan {self.plan.short}"):
+            changed = self.write(step, live)
+            self.gate(step, live)
+        return changed
+
+    def controller(self, step: Step, live: Live) -> bool:
+        """Wait until the controller has applied the change, and for the gates of a cluster that can be asked itself."""
+        rendering = self.renderings[step.cluster]
+        cluster = rendering.resolved.cluster
+        line = self.repository.pass_gate(live, cluster, self.repository.wanted(rendering), self.stop)
+        console.say(f"{step.cluster}: {line}")
+        if cluster.spec.context:
+            with opened(cluster) as itself:
+                self.gate(step, itself)
+        return step.action != "none"
 
     def note(self, step: Step, what: str, **detail: Any) -> None:
         with self._noting:

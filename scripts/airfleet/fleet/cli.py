@@ -213,10 +213,12 @@ def verify(
 
 def rollback(
     cluster: ClusterArgument,
-    to: Annotated[int, typer.Option("--to", min=0, help="A revision; by default the newest one that worked.")] = 0,
+    to: Annotated[
+        str, typer.Option("--to", help="A revision; of a GitOps cluster a commit. By default the newest that worked.")
+    ] = "",
     fleet: FleetOption = None,
 ) -> None:
-    """Go back to a revision that Helm remembers, if the database allows it, and wait until it works."""
+    """Go back to what Helm, or Git, remembers of a cluster, if the database allows it, and wait until it works."""
     from airfleet.fleet.apply import interruptible
     from airfleet.fleet.inventory import find_fleet, read_fleet
     from airfleet.fleet.rollback import roll_back
@@ -224,8 +226,8 @@ def rollback(
     read = read_fleet(find_fleet(fleet))
     (chosen,) = read.select(names=[cluster])
     with interruptible() as stop:
-        after = roll_back(read, chosen, to, stop)
-    print(f"{cluster} is at revision {after.number}: {after.description}")
+        where = roll_back(read, chosen, to, stop)
+    print(f"{cluster} is {where}")
 
 
 def new_cluster(
@@ -272,13 +274,7 @@ class Controller(StrEnum):
 
 def export(
     gitops: Annotated[Controller, typer.Option("--gitops", help="For whom.", show_default=False)],
-    repository: Annotated[
-        str,
-        typer.Option("--repository", help="URL that Argo CD reads; name of Flux's GitRepository.", show_default=False),
-    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder in the repository.", show_default=False)],
-    revision: Annotated[str, typer.Option("--revision", help="Branch that is read.")] = "main",
-    path: Annotated[str, typer.Option("--path", help="Where the folder is in the repository.")] = "",
     fleet: FleetOption = None,
     selector: SelectorOption = "",
     jobs: JobsOption = 0,
@@ -287,7 +283,9 @@ def export(
     from airfleet.fleet import export as library
 
     read, renderings = _rendered(fleet, selector, jobs)
-    source = library.Source(repository, revision, path)
+    if read.spec.gitops is None:
+        raise UsageError("fleet.yaml does not say what controllers read", fix="add `gitops: {repository: URL}` to it")
+    source = library.source_of(read.spec.gitops, gitops)
     for file, what in library.write(library.files(read, renderings, gitops, source), output).items():
         print(f"{what:<8} {output / file}")
 

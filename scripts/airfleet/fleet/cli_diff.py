@@ -64,7 +64,7 @@ def diff(
 def drift(
     fleet: FleetOption = None, selector: SelectorOption = "", jobs: JobsOption = 0, as_json: JsonOption = False
 ) -> None:
-    """Say what is not as Helm left it: changed or deleted by hand. Exit code 2: something is.
+    """Say what is not as it was applied: changed or deleted by hand. Exit code 2: something is.
 
     The files play no part in it, but for the clusters' ignoreDrift; `diff --live` compares with them.
     """
@@ -72,7 +72,8 @@ def drift(
     from airfleet.fleet import report_diff_json, report_diff_text
     from airfleet.fleet.inventory import find_fleet, read_fleet
 
-    found = drifting.drift(read_fleet(find_fleet(fleet)).select(selector), jobs=jobs)
+    read = read_fleet(find_fleet(fleet))
+    found = drifting.drift(read, read.select(selector), jobs=jobs)
     print(report_diff_json.as_json(found) if as_json else report_diff_text.text(found))
     if found.failed:
         raise typer.Exit(ExitCode.ERROR)

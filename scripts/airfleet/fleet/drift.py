@@ -1,4 +1,4 @@
-"""What on a cluster is not as Helm left it: changed or deleted by somebody's hand. Nothing is changed anywhere.
+"""What on a cluster is not as it was applied: changed or deleted by somebody's hand. Nothing is changed anywhere.
 
 The release's own manifests are applied in a dry run; where the API server would have to change something, somebody else
 has. What a controller owns, such as the replicas that an autoscaler sets, is none: it is listed and left alone.
@@ -16,7 +16,8 @@ from airfleet.fleet.changes import Change, compare, ref_of, shown
 from airfleet.fleet.consequences import Effect, What
 from airfleet.fleet.diff import Delta, FleetDiff, fleet_diff, without_digests, without_secrets
 from airfleet.fleet.dryrun import DryRun
-from airfleet.fleet.inventory import ENCRYPTED, Cluster
+from airfleet.fleet.gitops import cloned, manifest
+from airfleet.fleet.inventory import ENCRYPTED, Cluster, Fleet
 from airfleet.fleet.live import Live, on_each
 from airfleet.fleet.live_diff import careful, is_hook, owner, set_apart
 from airfleet.fleet.model import KeyPath, dotted
@@ -28,19 +29,20 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PEOPLE = ("kubectl", "k9s", "node-fetch", "Mozilla", "dashboard", "unknown")
 
 
-def drift(clusters: Sequence[Cluster], *, jobs: int = 0) -> FleetDiff:
-    """What differs between each cluster and what Helm applied there the last time.
+def drift(fleet: Fleet, clusters: Sequence[Cluster], *, jobs: int = 0) -> FleetDiff:
+    """What differs between each cluster and what Helm, or its GitOps controller, applied there the last time.
 
     A cluster that can't be asked, is another one than its file says, or has no release, is told in `failed`.
     """
-    deltas, failed = on_each(clusters, _delta, jobs)
-    return fleet_diff("as Helm left it", "as it is", deltas, failed=failed)
+    with cloned(fleet, clusters) as git:
+        deltas, failed = on_each(clusters, lambda live: _delta(live, manifest(live, git)), jobs)
+    return fleet_diff("as it was applied", "as it is", deltas, failed=failed)
 
 
-def _delta(live: Live) -> Delta:
-    if live.revision() is None:
+def _delta(live: Live, text: str) -> Delta:
+    if not text:
         raise AirfleetError(f"the release {live.cluster.release} is not installed")
-    applied = [obj for obj in yaml.load_all(live.manifest(), _LOADER) if obj and not is_hook(obj)]
+    applied = [obj for obj in yaml.load_all(text, _LOADER) if obj and not is_hook(obj)]
     dry_run = DryRun(live)
     outcomes = [dry_run.apply(obj) for obj in applied]
     hide = any(layer.endswith(ENCRYPTED) for layer in live.cluster.layers)

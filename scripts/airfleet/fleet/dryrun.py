@@ -1,4 +1,7 @@
-"""What an object would be after Helm has applied it: asked from the API server, which does everything but store it."""
+"""What an object would be after its owner, Helm or a GitOps controller, has applied it.
+
+The API server is asked, which does everything but store it.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,10 @@ from airfleet.errors import AirfleetError
 from airfleet.fleet.live import Live
 from airfleet.fleet.model import KeyPath
 
-MANAGER = "helm"
-"""The name under which Helm owns fields."""
+_MANAGERS = {"helm": "helm", "argocd": "argocd-controller", "flux": "kustomize-controller"}
+"""Owner of a cluster -> the name under which it owns fields."""
+_THEIR_OWN = ("argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/")
+"""How labels and annotations begin that controllers put on everything that they apply."""
 _SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 _WHO = re.compile(r'conflict with "([^"]+)"')
 _NOISE = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
@@ -61,7 +66,10 @@ class DryRun:
     _kinds: dict[str, dict[str, tuple[str, bool]]] = field(default_factory=dict)
 
     def apply(self, obj: Mapping[str, Any]) -> Outcome:
-        """What Helm's server-side apply would make of an object. Raises AirfleetError if the cluster can't be asked."""
+        """What its owner's server-side apply would make of an object.
+
+        Raises AirfleetError if the cluster can't be asked.
+        """
         path = self.path(obj)
         if path is None:
             kind = f"{obj.get('apiVersion')} {obj.get('kind')}"
@@ -69,15 +77,20 @@ class DryRun:
         now = self.get(path)
         if now is None and not self.has_namespace(path):
             return Outcome(None, obj)  # it is made together with its namespace
-        body = self.labelled(obj)
+        body = self.labelled(obj) if self.live.cluster.owner == "helm" else _as_controllers_do(obj, now)
         status, answer = self.ask(path, body, force=False)
         conflicts = _conflicts(answer) if status == http.HTTPStatus.CONFLICT else ()
         if conflicts:
             status, answer = self.ask(path, body, force=True)
         if status not in (http.HTTPStatus.OK, http.HTTPStatus.CREATED):
             return Outcome(now and _clean(now, obj), None, (), str(answer.get("message") or f"it answers {status}"))
-        foreign = tuple(each for each in conflicts if each.owner != MANAGER)
+        foreign = tuple(each for each in conflicts if each.owner != self.manager)
         return Outcome(now and _clean(now, obj), _clean(answer, obj), foreign)
+
+    @property
+    def manager(self) -> str:
+        """Who applies objects on this cluster."""
+        return _MANAGERS[self.live.cluster.owner]
 
     def exists(self, obj: Mapping[str, Any]) -> bool:
         """Whether an object is there."""
@@ -86,7 +99,12 @@ class DryRun:
 
     def ask(self, path: str, body: Mapping[str, Any], *, force: bool) -> tuple[int, dict[str, Any]]:
         """The dry run itself: the status and the answer. force takes fields from their owners."""
-        query = {"dryRun": "All", "fieldManager": MANAGER, "force": str(force).lower(), "fieldValidation": "Strict"}
+        query = {
+            "dryRun": "All",
+            "fieldManager": self.manager,
+            "force": str(force).lower(),
+            "fieldValidation": "Strict",
+        }
         return self.live.kube.ask("PATCH", path, query, body, _SERVER_SIDE_APPLY)
 
     def get(self, path: str) -> dict[str, Any] | None:
@@ -135,6 +153,16 @@ class DryRun:
         own = {"meta.helm.sh/release-name": cluster.release, "meta.helm.sh/release-namespace": cluster.namespace}
         metadata["annotations"] = {**(metadata.get("annotations") or {}), **own}
         return found
+
+
+def _as_controllers_do(obj: Mapping[str, Any], now: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The object with what a controller has put on the one that is there."""
+    found: dict[str, Any] = copy.deepcopy(dict(obj))
+    for kind in ("labels", "annotations") if now else ():
+        there = ((now or {})["metadata"].get(kind) or {}).items()
+        if own := {key: value for key, value in there if key.startswith(_THEIR_OWN)}:
+            found["metadata"][kind] = {**(found["metadata"].get(kind) or {}), **own}
+    return found
 
 
 def _conflicts(answer: Mapping[str, Any]) -> tuple[Conflict, ...]:

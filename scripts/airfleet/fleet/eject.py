@@ -13,9 +13,9 @@ from pathlib import Path
 from airfleet.errors import AirfleetError
 from airfleet.fleet.inventory import Fleet
 from airfleet.fleet.model import dotted
-from airfleet.fleet.plan import wave_names, wave_of
 from airfleet.fleet.render import Charts, values_text
 from airfleet.fleet.resolve import Resolved
+from airfleet.fleet.waves import wave_names, wave_of
 
 _README = """\
 # {count} clusters, without airfleet

@@ -15,9 +15,11 @@ import yaml
 from airfleet.errors import AirfleetError
 from airfleet.fleet.inventory import Cluster, Fleet
 from airfleet.fleet.model import dotted
-from airfleet.fleet.plan import wave_of
 from airfleet.fleet.render import Rendering
+from airfleet.fleet.schema import GitOps
+from airfleet.fleet.waves import wave_of
 
+_IDENTITY = {"/apiVersion", "/kind", "/metadata"}
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -32,6 +34,12 @@ class Source:
     def of(self, cluster: str) -> str:
         """The folder of a cluster in the repository."""
         return "/".join(part for part in (self.path.strip("/"), "clusters", cluster) if part)
+
+
+def source_of(settings: GitOps, controller: str) -> Source:
+    """What fleet.yaml says of the repository, as a controller knows it: Flux by the name of a GitRepository."""
+    name = settings.source if controller == "flux" else settings.repository
+    return Source(name, settings.revision, settings.path)
 
 
 def files(fleet: Fleet, renderings: Sequence[Rendering], controller: str, source: Source) -> dict[str, str]:
@@ -135,9 +143,12 @@ def _ignored(rendering: Rendering) -> Iterator[dict[str, Any]]:
             }
     for rule in rendering.resolved.cluster.spec.ignore_drift:
         kind, _, name = rule.objects.partition("/")
-        groups = {obj["kind"]: obj["apiVersion"].rpartition("/")[0] for obj in rendering.objects}
-        pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in rule.path)
-        yield {"group": groups.get(kind, ""), "kind": kind, "name": name, "jsonPointers": [pointer]}
+        alike = [obj for obj in rendering.objects if obj["kind"] == kind]
+        group = alike[0]["apiVersion"].rpartition("/")[0] if alike else ""
+        # A pointer to the whole object is none that Argo CD could take out: then it is all that an object has.
+        parts = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in rule.path)
+        pointers = [parts] if parts else sorted({f"/{key}" for obj in alike for key in obj} - _IDENTITY)
+        yield {"group": group, "kind": kind, "name": name, "jsonPointers": pointers}
 
 
 def _namespace(cluster: Cluster) -> dict[str, Any]:

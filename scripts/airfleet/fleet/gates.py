@@ -41,16 +41,20 @@ def pass_gates(live: Live, objects: Sequence[Mapping[str, Any]], gates: Gates, a
     objects are the release's own. Raises GateError when one does not open in its time, or can't any more;
     InterruptedError if stop() says so.
     """
-    seen = [_wait(live, "rollout", gates.rollout, lambda: rollout(live, objects), stop)]
+    seen = [wait_for(live, "rollout", gates.rollout, lambda: rollout(live, objects), stop)]
     knowing = adapters.of(adapter)
     if gates.heartbeat:
-        seen.append(_wait(live, "heartbeat", gates.rollout, lambda: knowing.health(live, objects), stop))
+        seen.append(wait_for(live, "heartbeat", gates.rollout, lambda: knowing.health(live, objects), stop))
     if gates.canary:
         seen.append(knowing.canary(live, objects, gates, stop))
     return [line for line in seen if line]
 
 
-def _wait(live: Live, gate: str, seconds: float, look: Callable[[], Health], stop: Stop) -> str:
+def wait_for(live: Live, gate: str, seconds: float, look: Callable[[], Health], stop: Stop) -> str:
+    """Look until it is good, at most so many seconds; what is to be told of it.
+
+    Raises GateError when it does not become good in its time, or can't any more; InterruptedError if stop() says so.
+    """
     start = time.monotonic()
     while True:
         health = look()

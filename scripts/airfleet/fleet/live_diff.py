@@ -20,6 +20,7 @@ from airfleet.fleet.changes import Change, Field, Ref, compare, ref_of, shown, w
 from airfleet.fleet.consequences import Effect, What, effects
 from airfleet.fleet.diff import Delta, FleetDiff, fleet_diff, without_digests, without_secrets
 from airfleet.fleet.dryrun import Conflict, DryRun, Outcome
+from airfleet.fleet.gitops import HELM, Repository, cloned, manifest
 from airfleet.fleet.inventory import Cluster, Fleet
 from airfleet.fleet.live import Live, on_each
 from airfleet.fleet.model import FieldOfOthers, KeyPath, dotted
@@ -45,7 +46,8 @@ def against_clusters(
 
     of = {rendering.name: rendering for rendering in renderings}
     asked = [rendering.resolved.cluster for rendering in renderings]
-    deltas, failed = on_each(asked, lambda live: _Look(fleet, of[live.cluster.name], live).delta(), jobs)
+    with cloned(fleet, asked) as git:
+        deltas, failed = on_each(asked, lambda live: _Look(fleet, of[live.cluster.name], live, git).delta(), jobs)
     return fleet_diff("the clusters", "the files", deltas, failed=failed)
 
 
@@ -56,6 +58,7 @@ class _Look:
     fleet: Fleet
     rendering: Rendering
     live: Live
+    git: Repository | None
 
     def delta(self) -> Delta:
         dry_run = DryRun(self.live)
@@ -73,10 +76,8 @@ class _Look:
         return Delta(self.rendering.name, shown, tuple(told), ignored=tuple(ignored))
 
     def release(self) -> list[Mapping[str, Any]]:
-        """What Helm applied the last time."""
-        if self.live.revision() is None:
-            return []
-        return [obj for obj in yaml.load_all(self.live.manifest(), _LOADER) if obj]
+        """What was applied the last time."""
+        return [obj for obj in yaml.load_all(manifest(self.live, self.git), _LOADER) if obj]
 
     def pruned(
         self, release: Iterable[Mapping[str, Any]], wanted: Iterable[Mapping[str, Any]]
@@ -133,7 +134,7 @@ class _Look:
                 why = console.without_secrets(outcome.refused)
                 why = "its message may hold secrets" if ref.kind == "Secret" else why[:500]
                 yield Effect(What.REFUSED, ref, f"the API server refuses {ref}", why, "see docs/guide/fleet.md")
-            if outcome.conflicts and upgrade:
+            if outcome.conflicts and upgrade and self.live.cluster.owner == HELM:  # controllers take what they want
                 owners = ", ".join(sorted({each.owner for each in outcome.conflicts}))
                 paths = ", ".join(each.path.lstrip(".") for each in outcome.conflicts)
                 text = f"Helm's upgrade is refused, since {owners} owns {paths} of {ref}"

@@ -18,11 +18,12 @@ from airfleet import helm
 from airfleet.errors import AirfleetError, InvalidError
 from airfleet.fleet import helmyaml
 from airfleet.fleet.changes import Change, compare
+from airfleet.fleet.gitops import HELM, Repository, cloned, digest
 from airfleet.fleet.inventory import Cluster, Fleet
 from airfleet.fleet.live import Live, Revision, opened
 from airfleet.fleet.lock import holder
 from airfleet.fleet.render import Charts, Rendering
-from airfleet.fleet.selector import Selector
+from airfleet.fleet.waves import wave_names, wave_of
 
 FORMAT = 1
 
@@ -44,6 +45,8 @@ class Step:
     rendering: str
     revision: int
     status: str
+    git: str = ""
+    """Of a cluster that a GitOps controller owns: the digest of its files in Git; empty if there are none."""
     summary: tuple[str, ...] = ()
     """What changes, a line each, without a value that could be secret."""
 
@@ -108,13 +111,14 @@ def make(fleet: Fleet, renderings: Sequence[Rendering], report: Report, jobs: in
     charts = Charts(fleet)
 
     def look(rendering: Rendering) -> tuple[Step, list[Change]] | AirfleetError:
+        cluster = rendering.resolved.cluster
         try:
-            with opened(rendering.resolved.cluster) as live:
-                return _step(fleet, charts, rendering, live, report)
+            with opened(git.place(cluster) if git and cluster.owner != HELM else cluster) as live:
+                return _step(fleet, charts, rendering, _before(live, rendering, git), live.uid, report)
         except AirfleetError as e:
             return e
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with cloned(fleet, [each.resolved.cluster for each in renderings]) as git, ThreadPoolExecutor(jobs) as pool:
         found = list(pool.map(look, renderings))
     if refused := [each for each in found if isinstance(each, AirfleetError)]:
         raise joined(refused, "clusters could not be asked, so there is no plan")
@@ -126,17 +130,42 @@ def make(fleet: Fleet, renderings: Sequence[Rendering], report: Report, jobs: in
     return plan, [change for _, changes in answered for change in changes]
 
 
-def _step(fleet: Fleet, charts: Charts, rendering: Rendering, live: Live, report: Report) -> tuple[Step, list[Change]]:
+@dataclass(frozen=True)
+class _Before:
+    """What a cluster has now: of Helm its revision, of Git the digest of its files.
+
+    differs says that there is something to do even if all objects are the same.
+    """
+
+    manifest: str
+    revision: Revision | None = None
+    git: str = ""
+    differs: bool = False
+
+
+def _before(live: Live, rendering: Rendering, git: Repository | None) -> _Before:
+    name = rendering.name
+    if git is None or rendering.resolved.cluster.owner == HELM:
+        revision = live.revision()
+        unwell = revision is not None and revision.status != "deployed"
+        return _Before(live.manifest() if revision else "", revision, differs=unwell)
+    held = git.held(name)
+    return _Before(git.manifest(name), git=digest(held), differs=held != git.wanted(rendering))
+
+
+def _step(
+    fleet: Fleet, charts: Charts, rendering: Rendering, before: _Before, uid: str, report: Report
+) -> tuple[Step, list[Change]]:
     cluster = rendering.resolved.cluster
-    revision = live.revision()
-    before = helmyaml.objects(live.manifest()) if revision else []
-    changes = compare(before, rendering.objects)
+    changes = compare(helmyaml.objects(before.manifest), rendering.objects)
+    there = before.revision or before.git
+    revision = before.revision
     step = Step(
         cluster=cluster.name,
         wave=wave_of(fleet, cluster),
-        action=_action(revision, changes),
+        action=("upgrade" if changes or before.differs else "none") if there else "install",
         owner=cluster.owner,
-        uid=live.uid,
+        uid=uid,
         release=cluster.release,
         namespace=cluster.namespace,
         chart=charts.of(rendering.resolved).digest,
@@ -144,32 +173,15 @@ def _step(fleet: Fleet, charts: Charts, rendering: Rendering, live: Live, report
         rendering=rendering.digest,
         revision=revision.number if revision else 0,
         status=revision.status if revision else "",
+        git=before.git,
         summary=tuple(report(cluster, changes)),
     )
     return step, changes
 
 
-def _action(revision: Revision | None, changes: Sequence[Change]) -> str:
-    if revision is None:
-        return "install"
-    return "upgrade" if changes or revision.status != "deployed" else "none"
-
-
 def values_digest(values: Mapping[str, Any]) -> str:
     """SHA-256 of values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def wave_names(fleet: Fleet) -> tuple[str, ...]:
-    """The waves in their order; a fleet without any has one for all."""
-    return tuple(wave.name for wave in fleet.spec.waves) or ("all",)
-
-
-def wave_of(fleet: Fleet, cluster: Cluster) -> str:
-    """The first wave that selects a cluster."""
-    keys = {key for each in fleet.clusters.values() for key in each.labels}
-    chosen = (wave for wave in fleet.spec.waves if Selector.parse(wave.select, keys).matches(cluster.labels))
-    return next((wave.name for wave in chosen), "all")
 
 
 def joined(errors: Sequence[AirfleetError], what: str) -> AirfleetError:

@@ -117,6 +117,34 @@ class Policy(_Model):
     severity: Severity = Severity.ERROR
 
 
+class GitOps(_Model):
+    """The repository from which Argo CD or Flux applies the manifests of the clusters that they own."""
+
+    repository: Annotated[str, StringConstraints(min_length=1)]
+    revision: str = "main"
+    """The branch that is read."""
+    path: str = ""
+    """The folder in it."""
+    source: Name = "fleet"
+    """The name of Flux's GitRepository."""
+    context: str = ""
+    """Where the controller's own objects are, by a kubeconfig's context; by default on each cluster itself."""
+    kubeconfig: str = ""
+    identity: str = ""
+    namespace: str = ""
+    """Of the controller's own objects; by default `argocd`, or `flux-system`."""
+    review: bool = False
+    """Whether a wave is pushed as a branch of its own that people merge."""
+    timeout: Seconds = 900
+    """Time that a change has, from its push until it is applied and healthy."""
+
+    @model_validator(mode="after")
+    def _no_password(self) -> GitOps:
+        if re.match(r"https?://[^/]*@", self.repository):
+            raise ValueError("the repository's address holds a name or password: leave them to Git's credential helper")
+        return self
+
+
 class FleetSpec(_Model):
     """fleet.yaml."""
 
@@ -130,6 +158,7 @@ class FleetSpec(_Model):
     list_keys: Mapping[DottedPath, str] = Field(default_factory=dict, alias="listKeys")
     waves: tuple[Wave, ...] = ()
     gates: Gates = Gates()
+    gitops: GitOps | None = None
     lint: Lint = Lint()
     policies: tuple[Policy, ...] = ()
     pod_security: Literal["restricted", "baseline", "privileged"] = Field(default="restricted", alias="podSecurity")

@@ -10,10 +10,11 @@ from airfleet.errors import AirfleetError
 from airfleet.fleet import adapters, helmyaml
 from airfleet.fleet.changes import compare
 from airfleet.fleet.gates import rollout
+from airfleet.fleet.gitops import HELM, Repository, cloned
 from airfleet.fleet.inventory import Fleet
 from airfleet.fleet.live import Live, opened
-from airfleet.fleet.plan import wave_of
 from airfleet.fleet.render import Rendering
+from airfleet.fleet.waves import wave_of
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,14 @@ def status(fleet: Fleet, renderings: Sequence[Rendering], jobs: int = 8) -> list
     def row(rendering: Rendering) -> Row:
         cluster = rendering.resolved.cluster
         try:
+            if git and cluster.owner != HELM:
+                return _row_of_git(fleet, rendering, git)
             with opened(cluster) as live:
                 return _row(fleet, rendering, live)
         except AirfleetError as e:
             return Row(cluster.name, wave_of(fleet, cluster), "unreachable", problem=f"{e.what}: {e.why}".rstrip(": "))
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with cloned(fleet, [each.resolved.cluster for each in renderings]) as git, ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(row, renderings))
 
 
@@ -66,3 +69,17 @@ def _row(fleet: Fleet, rendering: Rendering, live: Live) -> Row:
     elif not health.good:
         state = "unhealthy"
     return Row(cluster.name, wave, state, revision.number, differs, revision.description, problem, versions)
+
+
+def _row_of_git(fleet: Fleet, rendering: Rendering, git: Repository) -> Row:
+    """A cluster that a GitOps controller owns: what that has applied, and what it says of its health."""
+    cluster, wave = rendering.resolved.cluster, wave_of(fleet, rendering.resolved.cluster)
+    applied, manifest = git.deployed(cluster)
+    if not manifest:
+        return Row(cluster.name, wave, "not installed", problem=applied.problem)
+    objects = helmyaml.objects(manifest)
+    differs = len(compare(objects, rendering.objects))
+    state = "unhealthy" if applied.problem else "behind" if differs else "in step"
+    versions = adapters.of(fleet.spec.adapter).versions(objects)
+    description = f"{cluster.owner}, {applied.commit[:9]}"
+    return Row(cluster.name, wave, state, 0, differs, description, applied.problem, versions)

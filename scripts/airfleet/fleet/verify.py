@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from airfleet.errors import AirfleetError
 from airfleet.fleet import helmyaml
 from airfleet.fleet.gates import pass_gates
+from airfleet.fleet.gitops import Repository, cloned, manifest
 from airfleet.fleet.inventory import Cluster, Fleet
 from airfleet.fleet.live import opened
-from airfleet.fleet.plan import wave_of
+from airfleet.fleet.waves import wave_of
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,17 @@ def verify(fleet: Fleet, clusters: Sequence[Cluster], stop: Callable[[], bool], 
 
     Raises InterruptedError if stop() says so.
     """
-    with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(lambda cluster: _verdict(fleet, cluster, stop), clusters))
+    with cloned(fleet, clusters) as git, ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(lambda cluster: _verdict(fleet, cluster, git, stop), clusters))
 
 
-def _verdict(fleet: Fleet, cluster: Cluster, stop: Callable[[], bool]) -> Verdict:
+def _verdict(fleet: Fleet, cluster: Cluster, git: Repository | None, stop: Callable[[], bool]) -> Verdict:
     start = time.monotonic()
     seen: list[str] = []
     problem = ""
     try:
         with opened(cluster) as live:
-            objects = helmyaml.objects(live.manifest())
+            objects = helmyaml.objects(manifest(live, git))
             gates = fleet.gates(wave_of(fleet, cluster))
             seen = pass_gates(live, objects, gates, fleet.spec.adapter, stop)
     except AirfleetError as e:

@@ -49,7 +49,7 @@ class Shop:
         return found
 
     def drift(self) -> FleetDiff:
-        found = drift(self.fleet.select())
+        found = drift(self.fleet, self.fleet.select())
         assert self.recorded.writes == []
         return found
 

@@ -135,18 +135,15 @@ def test_the_example_fleet_renders_and_the_ejected_commands_give_the_same_bytes(
 
 @pytest.mark.parametrize("controller", ["argocd", "flux"])
 def test_export_leads_a_controller_to_the_manifests(write: Write, tmp_path: Path, controller: str) -> None:
+    argv = ("export", "--fleet", "fleet", "--gitops", controller, "-o", "x")
     write({})
-    argv = (
-        "export",
-        "--fleet",
-        "fleet",
-        "--gitops",
-        controller,
-        "--repository",
-        "https://git.example.com/f.git",
-        "-o",
-        "x",
+    refused = airfleet(*argv)
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (
+        64,
+        "error: fleet.yaml does not say what controllers read",
     )
+    with (tmp_path / "fleet/fleet.yaml").open("a") as file:
+        file.write("gitops: {repository: 'https://git.example.com/f.git'}\n")
     assert airfleet(*argv).returncode == 0
     assert airfleet(*argv).stdout == ""
     rendered = airfleet("render", "--fleet", "fleet", "-l", "name=b").stdout.partition("\n")[2]
@@ -165,13 +162,18 @@ def test_export_leads_a_controller_to_the_manifests(write: Write, tmp_path: Path
 
 def test_argo_cd_ignores_what_the_clusters_file_does() -> None:
     spec = ClusterSpec.model_validate(
-        {"axes": {}, "kubernetes": "1.36", "ignoreDrift": ['Deployment/a-* metadata.annotations."example.com/~x"']}
+        {
+            "axes": {},
+            "kubernetes": "1.36",
+            "ignoreDrift": ['Deployment/a-* metadata.annotations."example.com/~x"', "Deployment/b"],
+        }
     )
-    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a-b"}}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a-b"}, "spec": {}}
     rendering: Any = SimpleNamespace(objects=[deployment], resolved=SimpleNamespace(cluster=SimpleNamespace(spec=spec)))
     pointer = "/metadata/annotations/example.com~1~0x"
     assert [*export._ignored(rendering)] == [
-        {"group": "apps", "kind": "Deployment", "name": "a-*", "jsonPointers": [pointer]}
+        {"group": "apps", "kind": "Deployment", "name": "a-*", "jsonPointers": [pointer]},
+        {"group": "apps", "kind": "Deployment", "name": "b", "jsonPointers": ["/spec"]},
     ]
 
 

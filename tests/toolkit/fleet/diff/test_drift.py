@@ -86,6 +86,6 @@ def test_the_command_and_its_exit_codes(shop: Shop) -> None:
     shop.kubectl("scale", "deployment", "shop", "--replicas=7")
     done = shop.checkout.run("drift", "--json", "-l", "env=dev")
     assert done.code == 2
-    assert json.loads(done.out)["before"] == "as Helm left it"
+    assert json.loads(done.out)["before"] == "as it was applied"
     assert "spec.replicas: 2 -> 7" in shop.checkout.run("drift").out
     assert shop.recorded.writes == []

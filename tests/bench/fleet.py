@@ -2,8 +2,8 @@
 
 python tests/bench/fleet.py [--clusters 50 500] [--rounds 5]
 
-Prints seconds, median (lowest to highest), and the largest process's memory. A loop of `helm template` over the same
-values runs in the same turn. The figures are a report; nothing asserts them.
+Prints seconds, median (lowest to highest), and the largest process's memory. A loop of `helm template`, and helmfile
+with as many at once as there are processors, render the same values in the same run. Nothing asserts the figures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from airfleet.helm import helm
+from airfleet.lab.companions import program
 from airfleet.paths import project_root
 
 ENVS, REGIONS = ("dev", "staging", "prod"), ("eu", "us", "ap")
@@ -110,6 +113,7 @@ def measure(clusters: int, rounds: int) -> None:
             "validate, warm",
             "diff of one layer",
             "helm template, a loop",
+            "helmfile template",
         )
         told = {name: Times() for name in names}
         run = [AIRFLEET, "render", "--fleet", folder, "--output", rendered]
@@ -127,9 +131,24 @@ def measure(clusters: int, rounds: int) -> None:
         for file in sorted(rendered.glob("*/values.yaml")):
             timed(loop, [helm(), "template", "airflow", project_root() / "chart", "--values", file], environment)
         told["helm template, a loop"].add(sum(loop.seconds), int(loop.megabytes * 1024))
+        state = root / "helmfile.yaml"
+        state.write_text(helmfile(rendered))
+        argv = [program("helmfile"), "--file", state, "--helm-binary", helm(), "--quiet", "template"]
+        for _ in range(min(rounds, 3)):
+            timed(told["helmfile template"], [*argv, "--concurrency", str(os.cpu_count())], environment)
         print(f"\n{clusters} clusters")
         for name, times in told.items():
             print(f"  {name:<22} {times}")
+
+
+def helmfile(rendered: Path) -> str:
+    """A helmfile with a release for each cluster, of the values that the fleet came to."""
+    chart = str(project_root() / "chart")
+    releases = [
+        {"name": f"airflow-{file.parent.name}", "namespace": "airflow", "chart": chart, "values": [str(file)]}
+        for file in sorted(rendered.glob("*/values.yaml"))
+    ]
+    return str(yaml.safe_dump({"releases": releases}))
 
 
 def commit(root: Path) -> None:

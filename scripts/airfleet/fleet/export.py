@@ -58,7 +58,7 @@ def files(fleet: Fleet, renderings: Sequence[Rendering], controller: str, source
             found[f"applications/{cluster.name}.yaml"] = _dump(application(fleet, rendering, source))
         else:
             found[f"clusters/{cluster.name}/namespace.yaml"] = _dump(_namespace(cluster))
-            found[f"clusters/{cluster.name}/kustomization.yaml"] = _dump(_resources())
+            found[f"clusters/{cluster.name}/kustomization.yaml"] = _dump(_resources(cluster))
             found[f"kustomizations/{cluster.name}.yaml"] = _dump(kustomization(fleet, cluster, source))
     return found
 
@@ -155,11 +155,19 @@ def _namespace(cluster: Cluster) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace}}
 
 
-def _resources() -> dict[str, Any]:
+def _resources(cluster: Cluster) -> dict[str, Any]:
+    """What Flux builds. Objects that name no namespace get the release's, as from Helm; those that do keep theirs."""
+    namespace = {
+        "apiVersion": "builtin",
+        "kind": "NamespaceTransformer",
+        "metadata": {"name": "release", "namespace": cluster.namespace},
+        "unsetOnly": True,
+    }
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": ["namespace.yaml", "manifests.yaml"],
+        "transformers": [_dump(namespace)],
     }
 
 

@@ -151,8 +151,9 @@ class Repository:
         def look() -> Health:
             found = self.applied(live.kube, cluster)
             if not found.commit or self.held(cluster.name, found.commit) != wanted:
-                there = f"it has applied {found.commit[:9]}" if found.commit else found.problem
-                return Health(waiting=(f"the change has not been applied: {there}{self._review(cluster, wanted)}",))
+                there = f"its last commit is {found.commit[:9] or 'none'}{self._review(cluster, wanted)}"
+                text = f"the controller does not say that it has applied the change: {there}"
+                return Health(waiting=(text, *filter(None, [found.problem])))
             return Health(waiting=(found.problem,) if found.problem else ())
 
         return wait_for(live, cluster.owner, self.settings.timeout, look, stop)
@@ -161,7 +162,7 @@ class Repository:
         """That a change waits for people, if it does."""
         self.fetch()
         merged = not self.settings.review or self.held(cluster.name) == wanted
-        return "" if merged else f"; its branch is not merged into {self.settings.revision} yet"
+        return "" if merged else f"; the change's branch is not merged into {self.settings.revision} yet"
 
     def _commit(self, wanted: Mapping[str, Mapping[str, str]], subject: str) -> bool:
         """Commit files on top of what others have pushed. Whether anything differs."""

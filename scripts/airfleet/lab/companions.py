@@ -20,7 +20,9 @@ from airfleet.paths import cache_dir
 # name -> (module, package)
 _PACKAGES: Mapping[str, tuple[str, str]] = {
     "registry": ("github.com/google/go-containerregistry", "github.com/google/go-containerregistry/cmd/registry"),
+    "kustomize-controller": ("github.com/fluxcd/kustomize-controller", "github.com/fluxcd/kustomize-controller"),
     "metrics-server": ("sigs.k8s.io/metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+    "helmfile": ("github.com/helmfile/helmfile", "github.com/helmfile/helmfile"),
     "kube-score": ("github.com/zegl/kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
     "promtool": ("github.com/prometheus/prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
     "statsd-exporter": ("github.com/prometheus/statsd_exporter", "github.com/prometheus/statsd_exporter"),

@@ -46,7 +46,7 @@ class Place:
     def run(self, *argv: str) -> Any:
         command = [sys.executable, "-c", "from airfleet.cli import main; main()", *argv]
         env = {**os.environ, **_AUTHOR}
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=env, check=False)
+        done = subprocess.run(command, cwd=self.folder / "fleet", capture_output=True, text=True, env=env, check=False)
         assert "Traceback" not in done.stderr, done.stderr
         return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
 
@@ -148,12 +148,13 @@ def test_a_sick_cluster_stops_the_waves_and_is_taken_back(place: Place) -> None:
     assert [place.colour(name) for name in ENVS] == ["green"] * 3
 
 
+@pytest.mark.parametrize("owner", ["argocd"], indirect=True)
 def test_a_change_waits_for_people_and_a_squash_is_the_same_change(place: Place) -> None:
     place.gitops(review=True, timeout="3s")
     place.plan()
     done = place.run("apply", "plan.json")
     assert done.code == 4
-    assert "its branch is not merged into main yet" in done.err
+    assert "the change's branch is not merged into main yet" in done.err
     assert place.subjects() == ["first"]
     (branch,) = [name for name in place.controller.git("branch", "--format=%(refname:short)").split() if name != "main"]
     assert branch.startswith("airfleet/") and branch.endswith("/first")

@@ -259,18 +259,24 @@ class _Run:
             else:
                 todo.append(step)
         self.propose(name, [step for step in todo if step.owner != HELM])
+        if not self.may_go_on(spec, name):
+            return False
         todo = [step for step in todo if self.ended.get(step.cluster) != "failed"]
         size = batch_size(spec.batch, len(self.steps(name)))
         for start in range(0, len(todo), size):
             with ThreadPoolExecutor(size) as pool:
                 list(pool.map(self.cluster, todo[start : start + size]))
-            failed = [step.cluster for step in self.steps(name) if self.ended.get(step.cluster) == "failed"]
-            if len(failed) > spec.max_failures:
-                console.say(f"wave {name} stops: {', '.join(failed)} failed, {spec.max_failures} may")
-                return False
-            if self.stop():
+            if not self.may_go_on(spec, name):
                 return False
         return self.soak(spec) if any(step.action != "none" for step in todo) else True
+
+    def may_go_on(self, wave: Wave, name: str) -> bool:
+        """Whether no more clusters of a wave failed than may, and nobody asked to stop."""
+        failed = [step.cluster for step in self.steps(name) if self.ended.get(step.cluster) == "failed"]
+        if len(failed) > wave.max_failures:
+            console.say(f"wave {name} stops: {', '.join(failed)} failed, {wave.max_failures} may")
+            return False
+        return not self.stop()
 
     def propose(self, wave: str, steps: Sequence[Step]) -> None:
         """One commit for all clusters of a wave whose files are in Git, unless they are what they should be."""

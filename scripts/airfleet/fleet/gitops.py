@@ -12,6 +12,7 @@ import http
 import json
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from airfleet.kube import Cluster as Kube
 from airfleet.process import Completed, run, shown
 
 HELM = "helm"
+_PATIENCE = 5.0  # seconds between two fetches while something is waited for
 _ATTEMPTS = 5  # at a push, while others push as well
 _NAMESPACES = {"argocd": "argocd", "flux": "flux-system"}
 _PATHS = {
@@ -46,7 +48,7 @@ class Applied:
     problem: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Repository:
     """A clone of the repository that the controllers read."""
 
@@ -54,6 +56,7 @@ class Repository:
     fleet: Fleet
     settings: GitOps
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _fetched: float = field(default_factory=time.monotonic)
 
     @property
     def tip(self) -> str:
@@ -64,10 +67,12 @@ class Repository:
         """The newest commit of a branch, as of the last fetch; empty if there is no such branch."""
         return self.git("rev-parse", "--verify", "--quiet", f"refs/remotes/origin/{branch}", check=False).stdout.strip()
 
-    def fetch(self) -> None:
-        """Get what others have pushed."""
+    def fetch(self, older_than: float = 0) -> None:
+        """Get what others have pushed, unless that was done within so many seconds."""
         with self._lock:
-            self.git("fetch", "--quiet", "--prune", "origin")
+            if time.monotonic() - self._fetched >= older_than:
+                self.git("fetch", "--quiet", "--prune", "origin")
+                self._fetched = time.monotonic()
 
     def wanted(self, rendering: Rendering) -> dict[str, str]:
         """The files of a cluster, as the fleet wants them: path in the repository -> text.
@@ -82,7 +87,7 @@ class Repository:
         """The files of a cluster as a commit has them, by default the newest; none if the commit is unknown."""
         commit = commit or self.tip
         if not self._knows(commit):
-            self.fetch()
+            self.fetch(_PATIENCE)
             if not self._knows(commit):
                 return {}
         owned = (f"clusters/{cluster}", f"applications/{cluster}.yaml", f"kustomizations/{cluster}.yaml")
@@ -160,7 +165,8 @@ class Repository:
 
     def _review(self, cluster: Cluster, wanted: Mapping[str, str]) -> str:
         """That a change waits for people, if it does."""
-        self.fetch()
+        if self.settings.review:
+            self.fetch(_PATIENCE)
         merged = not self.settings.review or self.held(cluster.name) == wanted
         return "" if merged else f"; the change's branch is not merged into {self.settings.revision} yet"
 

@@ -209,6 +209,8 @@ def test_a_refused_push_tells_what_the_server_says(place: Place) -> None:
     assert done.code == 4
     assert "error: the change could not be pushed" in done.err
     assert "main is protected" in done.err
+    assert "wave first stops: a failed, 0 may" in done.err
+    assert [line.split()[1] for line in done.out.splitlines()[1:]] == ["failed", "untouched", "untouched"]
     assert place.subjects() == ["first"]
 
 

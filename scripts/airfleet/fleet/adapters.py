@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airfleet.fleet.schema import Gates, Pins
 
 if TYPE_CHECKING:
     from airfleet.fleet.gates import Health
+    from airfleet.fleet.inside import Question
     from airfleet.fleet.live import Live
 
 Objects = Iterable[Mapping[str, Any]]
@@ -39,6 +40,10 @@ class Adapter(Protocol):
 
     def back(self, live: Live, before: Objects, after: Objects) -> tuple[list[str], str]:
         """What to warn of before going back from one set of objects to another, and why it is impossible, if it is."""
+        ...
+
+    def questions(self, live: Live, objects: Objects) -> Sequence[Question]:
+        """What to ask from inside the cluster, beside whether images can be pulled."""
         ...
 
 
@@ -73,6 +78,10 @@ class Plain:
     def back(self, live: Live, before: Objects, after: Objects) -> tuple[list[str], str]:
         """Nothing is known that would speak against it."""
         return [], ""
+
+    def questions(self, live: Live, objects: Objects) -> Sequence[Question]:
+        """Nothing is known that it would need."""
+        return []
 
 
 def of(name: str) -> Adapter:

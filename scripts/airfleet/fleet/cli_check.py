@@ -76,21 +76,43 @@ def _tell(findings: Sequence[Finding], strict: bool, as_json: bool) -> None:
 
 
 def doctor(
-    fleet: FleetOption = None, selector: SelectorOption = "", jobs: JobsOption = 0, as_json: JsonOption = False
+    fleet: FleetOption = None,
+    selector: SelectorOption = "",
+    inside: Annotated[
+        bool,
+        typer.Option("--inside", help="Ask from inside, too: by Jobs that are deleted afterwards. This writes."),
+    ] = False,
+    timeout: Annotated[int, typer.Option(min=1, help="Seconds that a Job may take, its image included.")] = 300,
+    jobs: JobsOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Ask each cluster whether it has what its release needs: rights, kinds, storage classes. Changes nothing.
 
-    Exit code 1: something is missing somewhere.
+    With --inside, Jobs under the components' own accounts find out whether images can be pulled, and whether the
+    database, the log store and the identity provider answer. Exit code 1: something is missing somewhere.
     """
+    from airfleet.fleet.apply import interruptible
     from airfleet.fleet.doctor import doctor as library
     from airfleet.fleet.inventory import find_fleet, read_fleet
     from airfleet.fleet.render import render
     from airfleet.fleet.resolve import resolve
+    from airfleet.fleet.secrets import decrypted
+    from airfleet.fleet.visit import Visit
 
     read = read_fleet(find_fleet(fleet))
-    chosen = resolve(read, read.select(selector))
+    selected = read.select(selector)
+    read = decrypted(read, selected) if inside else read
+    chosen = resolve(read, selected)
     with console.progress("render", len(chosen)) as progress:
-        reports = library(render(read, chosen, jobs=jobs, progress=progress), jobs)
+        renderings = render(read, chosen, jobs=jobs, progress=progress)
+    if inside:
+        with interruptible() as stop:
+            try:
+                reports = library(renderings, jobs, Visit(read.spec.adapter, timeout, stop))
+            except InterruptedError as e:
+                raise typer.Exit(ExitCode.INTERRUPTED) from e
+    else:
+        reports = library(renderings, jobs)
     if as_json:
         print(json.dumps([asdict(each) for each in reports], indent=2))
     for report in () if as_json else reports:

@@ -1,6 +1,7 @@
 """Whether a cluster has what a release needs, before anything is sent there: asked, never tried.
 
-Every request reads, or is a dry run: the same credentials that would apply the release ask what they may.
+Every request reads, or is a dry run: the same credentials that would apply the release ask what they may. Only what is
+asked from inside the cluster, by whoever wants that, is another matter: `visit`.
 """
 
 from __future__ import annotations
@@ -55,23 +56,29 @@ class Report:
         return all(check.fine for check in self.checks)
 
 
-def doctor(renderings: Sequence[Rendering], jobs: int = 0) -> list[Report]:
-    """A report for each cluster, in the order of the renderings. One that can't be asked has a report that says so."""
+More = Callable[[Live, Rendering], Sequence[Check]]
+
+
+def doctor(renderings: Sequence[Rendering], jobs: int = 0, more: More = lambda live, rendering: ()) -> list[Report]:
+    """A report for each cluster, in the order of the renderings. One that can't be asked has a report that says so.
+
+    more are further checks of a cluster.
+    """
     of = {each.name: each for each in renderings}
-    found, failed = on_each([each.resolved.cluster for each in renderings], lambda live: _report(live, of), jobs)
+    found, failed = on_each([each.resolved.cluster for each in renderings], lambda live: _report(live, of, more), jobs)
     reports = {each.cluster: each for each in found}
     fix = "is `context` of its file the right one, and the cluster up?"
     reports |= {name: Report(name, (Check("reach", False, why, fix),)) for name, why in failed}
     return [reports[each.name] for each in renderings]
 
 
-def _report(live: Live, of: Mapping[str, Rendering]) -> Report:
+def _report(live: Live, of: Mapping[str, Rendering], more: More) -> Report:
     rendering = of[live.cluster.name]
     checks = [Check("reach", True, f"{live.kube.server}, identity {live.uid}")]
     for name, look in _CHECKS.items():
         problems = [*look(live, rendering)]
         checks += [Check(name, False, seen, fix) for seen, fix in problems] or [Check(name, True, "fine")]
-    return Report(rendering.name, tuple(checks))
+    return Report(rendering.name, (*checks, *more(live, rendering)))
 
 
 Problems = Iterator[tuple[str, str]]

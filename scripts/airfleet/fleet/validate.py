@@ -30,11 +30,12 @@ _TEMPLATES = {
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, or what makes pods: its owner's name, its labels and its spec."""
+    """A pod, or what makes pods: its owner's name, its labels and its spec; namespace is empty for the release's."""
 
     owner: str
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
+    namespace: str = ""
 
 
 def validate(fleet: Fleet, renderings: Sequence[Rendering]) -> list[Finding]:
@@ -102,7 +103,7 @@ def pods_of(obj: Object) -> Iterator[Pod]:
         for part in path[:-1]:
             template = template.get(part) or {}
         labels = (template.get("metadata") or {}).get("labels") or {}
-        yield Pod(ref(obj), labels, template.get("spec") or {})
+        yield Pod(ref(obj), labels, template.get("spec") or {}, (obj.get("metadata") or {}).get("namespace") or "")
     elif obj.get("kind") == "ConfigMap":
         for name, inner in _manifests(obj):
             yield from (replace(pod, owner=f"{ref(obj)} {name}") for pod in pods_of(inner))

@@ -1,4 +1,5 @@
-"""As much of Elasticsearch as Airflow's logs need, over TLS: _bulk, and _search by log_id, in the order of offsets.
+"""As much of Elasticsearch as Airflow's logs need, over TLS: _bulk, and _search by log_id, in the order of offsets;
+_count, and single documents by their names.
 
 No Elasticsearch of the client's version can be had as a package. This one refuses what the real one refuses: a client
 without credentials, and one of a newer major version than its own.
@@ -67,10 +68,24 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, {"errors": False, "items": [{"index": {"status": 201}} for _ in lines[::2]]})
         else:
             index, _, call = self.path.strip("/").split("?")[0].partition("/")
-            assert call == "_search", self.path
-            self._answer(200, {"hits": {"hits": self._search(index, json.loads(body))}})
+            if call.startswith("_doc/"):
+                self._document(index, call, body)
+            elif call == "_count":
+                self._answer(200, {"count": len(self.server.documents.get(index, []))})
+            else:
+                assert call == "_search", self.path
+                self._answer(200, {"hits": {"hits": self._search(index, json.loads(body))}})
 
-    do_POST = do_PUT  # noqa: N815 - names of http.server
+    do_GET = do_POST = do_DELETE = do_PUT  # noqa: N815 - names of http.server
+
+    def _document(self, index: str, name: str, body: str) -> None:
+        there = self.server.documents.setdefault(index, [])
+        if self.command == "PUT":
+            there.append({**json.loads(body), "_name": name})
+        found = [document for document in there if document["_name"] == name]
+        if self.command == "DELETE":
+            there[:] = [document for document in there if document not in found]
+        self._answer(200 if found else 404, {"found": bool(found), "_source": found[0] if found else None})
 
     def _search(self, index: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
         query = asked["query"]["bool"]

@@ -10,6 +10,7 @@ import pytest
 from airfleet.kube import Cluster
 from airfleet.lab import Lab
 from lab_harness import database
+from lab_harness.doctor import doctor
 from lab_harness.full import metrics
 from lab_harness.full.metrics import scrape
 from lab_harness.release import DAGS, Release, until
@@ -63,3 +64,13 @@ def test_a_task_reaches_neither_pgbouncer_nor_what_it_knows(pooled: Release) -> 
         f"{pooled.name}-pgbouncer:6432": False,
         f"{pooled.name}-api-server:8080": True,
     }
+
+
+def test_doctor_reaches_the_database_as_the_bootstrap_and_through_pgbouncer(pooled: Release, tmp_path: Path) -> None:
+    told = doctor(pooled, tmp_path)
+    assert told.problems == []
+    assert told.only("database").endswith(", migrated")
+    assert told.only("pooler") == told.only("database")
+    assert database.PASSWORD not in told.done.stdout + told.done.stderr
+    strange = doctor(pooled, tmp_path, database={"host": f"nowhere.{database.namespace(pooled)}.svc"})
+    assert f'could not translate host name "nowhere.{database.namespace(pooled)}.svc"' in strange.only("database")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+from lab_harness.doctor import doctor
+from lab_harness.full import logs
 from lab_harness.release import Release, until
 
 
@@ -56,3 +59,13 @@ def test_of_a_container_that_is_killed_as_a_whole_the_page_says_what_is_lost(ful
     ti = full.finish("lose_everything", full.start("lose_everything", {"word": word}))["kill"]
     assert ti.state == "failed"
     assert not [text for text in stored(full, "dag_id=lose_everything").values() if word in text]
+
+
+def test_doctor_writes_reads_and_deletes_an_object_as_a_worker(full: Release, tmp_path: Path) -> None:
+    told = doctor(full, tmp_path)
+    assert told.only("logs") == "s3://logs/airflow: written, read and deleted"
+    assert stored(full, "airfleet-doctor") == {}
+    wrong = doctor(full, tmp_path, logs={"remote": {"folder": "s3://nonesuch/airflow"}})
+    assert wrong.only("logs").startswith("s3://nonesuch/airflow/airfleet-doctor/")
+    assert "NoSuchBucket" in wrong.only("logs")
+    assert logs.SECRET not in wrong.done.stdout + wrong.done.stderr

@@ -10,13 +10,16 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airfleet.errors import ExitCode
 from airfleet.kube import Cluster
 from airfleet.lab import Lab
 from airfleet.paths import project_root
+from lab_harness.doctor import doctor, start
 from lab_harness.identity import (
     AIRFLOW,
     CLIENT,
@@ -191,6 +194,34 @@ def test_break_glass_while_the_provider_is_away(release: Release, provider: Prov
         provider.scale("keycloak", 1)
     ada = provider.browser()
     until("the provider to sign people in again", lambda: is_form(ada.begin()), 60)
+
+
+def test_doctor_asks_the_provider_as_the_api_server(release: Release, provider: Provider, tmp_path: Path) -> None:
+    told = doctor(release, tmp_path)
+    assert re.fullmatch(rf"{ISSUER} answers, its certificate is trusted, \d signing keys?", told.only("identity"))
+    stranger = doctor(release, tmp_path, caBundle={"configMap": ""})
+    assert "CERTIFICATE_VERIFY_FAILED" in stranger.only("identity")
+    other = doctor(release, tmp_path, auth={"oidc": {"issuer": f"{ISSUER}/"}})
+    assert f"is of the issuer {ISSUER}, and the values say {ISSUER}/" in other.only("identity")
+
+
+def test_nobody_is_sent_to_the_pod_that_asks_though_it_looks_like_an_api_server(
+    release: Release, provider: Provider, tmp_path: Path
+) -> None:
+    """Its containers run, and still it is not ready: a Service leaves it out."""
+    process = start(release, tmp_path, auth={"oidc": {"issuer": f"https://{IDP}:1/"}})  # it tries that for a while
+
+    def conditions() -> dict[str, str]:
+        asking = [
+            pod for pod in release.pods("api-server") if pod.metadata.name.startswith("airfleet-doctor-identity-")
+        ]
+        return {c.type: c.status for pod in asking for c in pod.status.conditions or []}
+
+    running = lambda: (found := conditions()).get("ContainersReady") == "True" and found
+    assert until("the pod that asks", running, 120)["Ready"] == "False"
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == ExitCode.ERROR, err
+    assert "identity PROBLEM: https://idp.lab:1/.well-known/openid-configuration: " in out
 
 
 def manage(release: Release, auth: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from airfleet import console
 from airfleet.errors import AirfleetError
 from airfleet.fleet import adapters
 from airfleet.fleet.doctor import Check
-from airfleet.fleet.dryrun import MANAGER, DryRun
+from airfleet.fleet.dryrun import DryRun
 from airfleet.fleet.inside import (
     LABEL,
     Answer,
@@ -181,7 +181,7 @@ class _Asking:
             return
         metadata = found["metadata"]
         managers = {entry.get("manager") for entry in metadata.get("managedFields") or ()}
-        if LABEL in (metadata.get("labels") or {}) and MANAGER not in managers:
+        if LABEL in (metadata.get("labels") or {}) and DryRun(self.live).manager not in managers:
             self._delete(path, {key: metadata[key] for key in ("uid", "resourceVersion")})
 
     def wait(self, found: Sequence[_Asked | list[Check]]) -> list[Check]:

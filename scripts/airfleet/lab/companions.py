@@ -65,16 +65,18 @@ def image(name: str) -> CompanionImage:
     ref = f"docker.io/airfleet/{name}:{version(name)}"
     archive = cache_dir() / "images" / f"{built.parent.name}.tar"
     if not archive.is_file():
-        with locked(cache_dir() / "lab-build.lock"):
-            archive.parent.mkdir(parents=True, exist_ok=True)
-            with step(f"pack {name}"), tempfile.TemporaryDirectory(dir=archive.parent, prefix=".companion-") as scratch:
-                root = Path(scratch) / "root"
-                (root / "tmp").mkdir(parents=True)
-                (root / "tmp").chmod(0o1777)
-                (root / built.name).hardlink_to(built)
-                packed = Path(scratch) / "archive.tar"
-                images.pack([images.Image(ref, root, entrypoint=[f"/{built.name}"])], packed)
-                packed.rename(archive)
+        with (
+            locked(archive.with_name(f".{name}.lock")),
+            step(f"pack {name}"),
+            tempfile.TemporaryDirectory(dir=archive.parent, prefix=".companion-") as scratch,
+        ):
+            root = Path(scratch) / "root"
+            (root / "tmp").mkdir(parents=True)
+            (root / "tmp").chmod(0o1777)
+            (root / built.name).hardlink_to(built)
+            packed = Path(scratch) / "archive.tar"
+            images.pack([images.Image(ref, root, entrypoint=[f"/{built.name}"])], packed)
+            packed.rename(archive)
     return CompanionImage(ref, archive)
 
 

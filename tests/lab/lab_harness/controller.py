@@ -82,7 +82,7 @@ class Controller:
 
     def _work(self) -> None:
         told: dict[str, tuple[str, bool]] = {}
-        while not self._stop.wait(0.1):
+        while not self._stop.wait(0.3):
             tip = self.git("rev-parse", "main").strip()
             files = self.git("ls-tree", "-r", "--name-only", tip).split()
             folder = CRDS[self.kind][3]

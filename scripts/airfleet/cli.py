@@ -15,6 +15,7 @@ from airfleet.errors import AirfleetError, ExitCode
 class _Airfleet(LazyGroup):
     sections: ClassVar = {
         "A fleet of clusters": {
+            "clusters": Command("airfleet.fleet.cli_list:clusters", "List the clusters, by wave and then by name."),
             "render": Command("airfleet.fleet.cli:render", "Render values and manifests of every cluster."),
             "explain": Command("airfleet.fleet.cli:explain", "Say why a value is what it is."),
             "who-sets": Command("airfleet.fleet.cli:who_sets", "Say which layers set a value, and where each wins."),

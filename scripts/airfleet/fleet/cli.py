@@ -217,6 +217,7 @@ def rollback(
         str, typer.Option("--to", help="A revision; of a GitOps cluster a commit. By default the newest that worked.")
     ] = "",
     fleet: FleetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Go back to what Helm, or Git, remembers of a cluster, if the database allows it, and wait until it works."""
     from airfleet.fleet.apply import interruptible
@@ -227,7 +228,7 @@ def rollback(
     (chosen,) = read.select(names=[cluster])
     with interruptible() as stop:
         where = roll_back(read, chosen, to, stop)
-    print(f"{cluster} is {where}")
+    print(json.dumps({"cluster": cluster, "now": where}, indent=2) if as_json else f"{cluster} is {where}")
 
 
 def new_cluster(

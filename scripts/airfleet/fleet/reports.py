@@ -12,6 +12,7 @@ from airfleet.fleet.changes import shown as shown_value
 from airfleet.fleet.dependents import Dependents
 from airfleet.fleet.explain import ABSENT, MASKED, Explanation, Setter
 from airfleet.fleet.inventory import Cluster
+from airfleet.fleet.listing import Listing
 from airfleet.fleet.model import dotted
 from airfleet.fleet.plan import Plan
 from airfleet.fleet.status import Row
@@ -107,6 +108,17 @@ def setters_json(found: Sequence[Setter]) -> str:
         for each in found
     ]
     return json.dumps(rows, indent=2, ensure_ascii=False)
+
+
+def clusters(found: Listing) -> str:
+    """The clusters as the files describe them, for people."""
+    axes = list(found.clusters[0].axes)
+    table = [("cluster", "wave", *axes, "owner", "release", "namespace", "kubernetes", "context", "pins")]
+    for row in found.clusters:
+        pins = ", ".join(f"{name} {version}" for name, version in row.pins.items())
+        place = (row.owner, row.release, row.namespace, row.kubernetes, row.context or "-", pins or "-")
+        table.append((row.name, row.wave, *(row.axes[axis] for axis in axes), *place))
+    return _table(table)
 
 
 def summary(_: Cluster, changes: Sequence[Change]) -> Iterator[str]:

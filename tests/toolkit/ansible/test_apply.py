@@ -114,7 +114,10 @@ def test_an_interrupted_run_is_gone_on_with(place: Place) -> None:
 
 
 def test_a_program_that_is_not_there_is_no_change(place: Place) -> None:
-    """Its exit code is that of `airfleet plan` where there is something to do."""
-    done = place.play("apply", "--check", "--limit", "a", "-e", '{"airfleet_cluster_command": ["no-such-program"]}')
+    """Its exit code is that of `airfleet plan` where there is something to do. As in a play of one's own, it fails at
+    once."""
+    more = '{"airfleet_cluster_command": ["no-such-program"], "airfleet_cluster_fails": true}'
+    done = place.play("apply", "--check", "--limit", "a", "-e", more)
     assert (done.code, done.verdicts) == (2, {"a": "failed"}), done.text
     assert "No such file or directory" in done.told
+    assert "PLAY [Fail" not in done.text

@@ -40,12 +40,12 @@ class Told:
 def command(release: Release, folder: Path, *argv: str, namespace: str = "", **values: Any) -> list[str]:
     """The command for the release, its values overlaid by these, or for another namespace."""
     cluster = {"context": release.cluster.context, "kubeconfig": str(release.cluster.kubeconfig)}
-    about = {"axes": {"base": "lab", "own": "release"}, "kubernetes": "1.36", **cluster, "values": values}
-    fleet = {"chart": str(release.chart), "axes": ["base", "own"], "release": release.name}
+    about = {"axes": {"lab": "lab", "own": "release"}, "kubernetes": "1.36", **cluster, "values": values}
+    fleet = {"chart": str(release.chart), "axes": ["lab", "own"], "release": release.name}
     files = {
         "fleet.yaml": fleet | {"namespace": namespace or release.namespace},
         "base.yaml": yaml.safe_load((project_root() / "values/presets" / f"{release.preset}.yaml").read_text()),
-        "base/lab.yaml": release.base_values(),
+        "lab/lab.yaml": release.base_values(),
         "own/release.yaml": release.values,
         "clusters/lab.yaml": about | {"identity": release.cluster.identity()},
     }

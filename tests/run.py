@@ -7,6 +7,7 @@ one proves.
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -128,7 +129,8 @@ def run_step(step: Step, output: IO[str] | None = None) -> Outcome:
         report = Path(scratch) / "report.xml"
         extra = (f"--junitxml={report}", "-o", "junit_family=xunit1") if step.is_pytest else ()
         errors = subprocess.STDOUT if output else None
-        done = subprocess.run((*step.argv, *extra), cwd=ROOT, stdout=output, stderr=errors, check=False)
+        argv, env = (*step.argv, *extra), {**os.environ, **temporary(step)}
+        done = subprocess.run(argv, cwd=ROOT, env=env, stdout=output, stderr=errors, check=False)
         outcome = read_report(report, step) if report.is_file() else Outcome()
     if done.returncode != 0 and not outcome.failed:
         outcome.failed, outcome.repeat = 1, [step.command]
@@ -136,6 +138,16 @@ def run_step(step: Step, output: IO[str] | None = None) -> Outcome:
         outcome.passed = 1
     outcome.seconds = time.monotonic() - start
     return outcome
+
+
+def temporary(step: Step) -> dict[str, str]:
+    """Where a step's tests write. Every pytest closes the folder that all share to other users, at any moment of a test
+    that runs as one: so each step has a folder of its own, and a pytest that a test starts has the same."""
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ:
+        return {}
+    folder = Path(tempfile.gettempdir()) / f"airfleet-{Path(step.argv[-1]).name}"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    return {"PYTEST_DEBUG_TEMPROOT": str(folder)}
 
 
 def read_report(report: Path, step: Step) -> Outcome:

@@ -106,6 +106,8 @@ def test_a_server_that_is_too_old(tmp_path, monkeypatch, migrated) -> None:
     """By the version that the image's Airflow names, since no old server can be had."""
     import importlib.util
 
+    import importlib_metadata  # noqa: F401 - it takes the place of Python's own, as it does in Airflow
+
     spec = importlib.util.spec_from_file_location("inside", PROGRAM)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -96,3 +96,18 @@ def test_two_layers_run_at_a_time_and_a_live_one_alone(
 def test_a_wrong_name_is_refused(run: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["chrat"]) == 64
     assert "no layer chrat; there are static, chart," in capsys.readouterr().err
+
+
+def test_two_steps_do_not_share_a_temporary_folder(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A pytest takes the rights to the folder that it writes to away from everybody else."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(run.tempfile, "tempdir", None)
+    monkeypatch.delenv("PYTEST_DEBUG_TEMPROOT", raising=False)
+    places = [run.temporary(run.Step((*run.PYTEST, f"tests/{name}"))) for name in ("runtime", "toolkit")]
+    assert [each["PYTEST_DEBUG_TEMPROOT"] for each in places] == [
+        f"{tmp_path}/airfleet-{name}" for name in ("runtime", "toolkit")
+    ]
+    monkeypatch.setenv("PYTEST_DEBUG_TEMPROOT", places[1]["PYTEST_DEBUG_TEMPROOT"])
+    assert run.temporary(run.Step(run.PYTEST)) == {}  # of a pytest that a test starts

@@ -88,7 +88,7 @@ def _served(connection: Any, common: Any) -> str:
 def oldest_server() -> int:
     """The oldest PostgreSQL that the image's Airflow is tested with, as it says itself; 0 if it does not."""
     try:
-        text = str(importlib.metadata.metadata("apache-airflow").get_payload())
+        text = str(importlib.metadata.metadata("apache-airflow")["Description"])  # the backport has no payload
     except importlib.metadata.PackageNotFoundError:
         return 0
     row = re.search(r"^\| PostgreSQL +\|[^|]*\| *(\d+)", text, re.MULTILINE)

@@ -36,6 +36,7 @@ def ready(shop: Shop) -> Iterator[Shop]:
     slow = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "slow"}}
     shop.lab.kubectl("apply", "--filename", "-", stdin=json.dumps({**slow, "provisioner": "example.com/none"}))
     yield shop
+    shop.lab.kubectl("delete", "storageclass", "slow")  # it is nobody's namespace's, and others' tests miss it
 
 
 def test_a_cluster_that_has_all_is_fine(ready: Shop) -> None:

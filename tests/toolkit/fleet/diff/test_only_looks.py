@@ -6,8 +6,8 @@ import pytest
 
 from lab_harness.shop import Shop
 
-# With their exit codes: the files are ahead of the release, nobody has changed it by hand, and no pod is ready, since
-# this lab has no nodes.
+# With their exit codes: the files are ahead of the release, nobody has changed it by hand, the storage class of its
+# claim is not there, and no pod is ready, since this lab has no nodes.
 COMMANDS = {
     ("plan", "--output", "plan.json"): 2,
     ("status", "--json"): 2,

@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from airfleet import console
 from airfleet.errors import ExitCode
 from airfleet.fleet.cli import FleetOption, JobsOption, JsonOption, SelectorOption
-from airfleet.fleet.model import Finding, Severity
+from airfleet.fleet.model import Finding, Place, Severity
+
+if TYPE_CHECKING:
+    from airfleet.fleet.inventory import Fleet
+    from airfleet.fleet.resolve import Resolved
 
 StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")]
 
 
 def lint(
     fleet: FleetOption = None,
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since",
+            help="Warn also of overrides whose default in the chart is not what it was at this Git revision.",
+            metavar="REF",
+        ),
+    ] = "",
     strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,9 +46,12 @@ def lint(
     from airfleet.fleet.lint import lint as library
     from airfleet.fleet.resolve import resolve
 
-    read = read_fleet(find_fleet(fleet))
+    file = find_fleet(fleet)
+    read = read_fleet(file)
     resolved = resolve(read, read.select())
-    _tell(library(read, resolved, chart_defaults(read, resolved[0]), datetime.now(UTC).date()), strict, as_json)
+    found = library(read, resolved, chart_defaults(read, resolved[0]), datetime.now(UTC).date())
+    found += _moved(file, since, read, resolved) if since else []
+    _tell(sorted(found, key=lambda each: (each.place or Place("", 0), each.rule, each.what)), strict, as_json)
 
 
 def validate(
@@ -60,6 +76,14 @@ def validate(
     with console.progress("render", len(chosen)) as progress:
         renderings = render(read, chosen, jobs=jobs, progress=progress)
     _tell(library(read, renderings), strict, as_json)
+
+
+def _moved(file: Path, since: str, fleet: Fleet, clusters: Sequence[Resolved]) -> list[Finding]:
+    from airfleet.fleet.moved import fleet_at, moved
+    from airfleet.fleet.revisions import Repository
+
+    before, revision = fleet_at(Repository.around(file), since, fleet)
+    return moved(fleet, clusters, before, str(revision))
 
 
 def _tell(findings: Sequence[Finding], strict: bool, as_json: bool) -> None:

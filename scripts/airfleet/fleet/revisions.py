@@ -62,7 +62,7 @@ class Repository:
                 "the fleet is in no Git repository",
                 where=str(fleet),
                 why=done.stderr.strip(),
-                fix="`airfleet diff --live` compares with the clusters instead",
+                fix="only a Git repository knows what was; `airfleet diff --live` compares with the clusters instead",
             )
         root = Path(done.stdout.rstrip("\n")).resolve()
         return cls(root, (folder / fleet.name).relative_to(root).as_posix())

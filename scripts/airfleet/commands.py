@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 
@@ -36,6 +36,7 @@ class LazyGroup(TyperGroup):
     """A group that knows of its commands by name and help alone. `sections` are set by a subclass."""
 
     sections: ClassVar[Mapping[str, Mapping[str, Command]]]
+    _only_listed = False
 
     @property
     def known(self) -> dict[str, Command]:
@@ -49,7 +50,17 @@ class LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import a command."""
         command = self.known.get(cmd_name)
+        if command and self._only_listed:
+            return TyperCommand(cmd_name, short_help=command.help)
         return command.load(cmd_name) if command else super().get_command(ctx, cmd_name)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """What a shell is offered at a TAB: names and help, with none of them imported."""
+        self._only_listed = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._only_listed = False
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List all of them, importing none."""

@@ -14,6 +14,7 @@ import typer
 
 from airfleet import console
 from airfleet.errors import ExitCode, UsageError
+from airfleet.fleet.completion import complete_cluster
 
 FleetOption = Annotated[
     Path | None,
@@ -28,7 +29,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", min=0, help="How many Helms run at once; 0 means one for each core.")
 ]
-ClusterArgument = Annotated[str, typer.Argument(help="A cluster by its name.", show_default=False)]
+ClusterArgument = Annotated[
+    str, typer.Argument(help="A cluster by its name.", show_default=False, autocompletion=complete_cluster)
+]
 PathArgument = Annotated[
     str, typer.Argument(help="A key's path, such as podTemplates.gpu.resources.limits.memory", show_default=False)
 ]

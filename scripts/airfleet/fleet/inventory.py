@@ -10,6 +10,9 @@ from pathlib import Path
 
 from airfleet.errors import UsageError
 from airfleet.fleet.documents import Document, Leaf, Node, Table, parse, plain
+from airfleet.fleet.location import CLUSTERS as CLUSTERS
+from airfleet.fleet.location import ENCRYPTED as ENCRYPTED
+from airfleet.fleet.location import find_fleet as find_fleet
 from airfleet.fleet.merge import keyed
 from airfleet.fleet.model import Finding, Place, invalid
 from airfleet.fleet.schema import ClusterSpec, FleetSpec, Gates, Pins, read_spec
@@ -17,8 +20,6 @@ from airfleet.fleet.selector import Selector, SelectorError
 from airfleet.fleet.taint import sealed
 
 BASE = "base"
-CLUSTERS = "clusters"
-ENCRYPTED = ".sops"
 CLUSTER_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 NAME_FIX = "lower-case letters, digits and hyphens, at most 63 characters"
 OWN_LABELS = ("name", "owner", "kubernetes")
@@ -113,24 +114,6 @@ class Fleet:
 def axes(fleet: FleetSpec, cluster: ClusterSpec) -> Iterator[tuple[str, str]]:
     """The axes of a cluster in the order of their layers."""
     return ((axis, cluster.axes[axis]) for axis in fleet.axes if axis in cluster.axes)
-
-
-def find_fleet(path: Path | None = None) -> Path:
-    """fleet.yaml: the one that is named (the file or its folder), else in values/ or . of this folder or one above it.
-
-    Raises UsageError if there is none.
-    """
-    if path is not None:
-        found = path / "fleet.yaml" if path.is_dir() else path
-        if not found.is_file():
-            raise UsageError(f"{found} was not found", fix="name the fleet.yaml, or its folder, with --fleet")
-        return found
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        for candidate in (folder / "fleet.yaml", folder / "values" / "fleet.yaml"):
-            if candidate.is_file():
-                return candidate
-    raise UsageError("no fleet.yaml here or above", where=str(here), fix="name it with --fleet")
 
 
 def read_fleet(path: Path, shown_from: Path | None = None) -> Fleet:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from airfleet.fleet.changes import Change, compare
+from airfleet.fleet.explain import chart_defaults
 from airfleet.fleet.inventory import Fleet
 from airfleet.fleet.model import FleetError, KeyPath, at_path, item_number, list_key
 from airfleet.fleet.render import Rendering, render
@@ -31,7 +33,7 @@ class Dependents:
 def dependents(fleet: Fleet, rendering: Rendering, path: KeyPath) -> Dependents | str:
     """The rendered fields that depend on a path; or, in words, why no other value can be tried."""
     refused = ""
-    for other in _others(rendering.resolved, path, fleet.spec.list_keys):
+    for other in _others(fleet, rendering.resolved, path):
         try:
             values = with_value(rendering.resolved.values, path, other, fleet.spec.list_keys)
         except KeyError:
@@ -47,12 +49,33 @@ def dependents(fleet: Fleet, rendering: Rendering, path: KeyPath) -> Dependents 
     return f"the chart takes no other value: {refused}" if refused else "there is nothing to change"
 
 
-def _others(resolved: Resolved, path: KeyPath, list_keys: Mapping[KeyPath, str]) -> Iterator[Any]:
+def _others(fleet: Fleet, resolved: Resolved, path: KeyPath) -> Iterator[Any]:
     """Values to try instead, the likeliest first; None stands for no value at all."""
+    list_keys = fleet.spec.list_keys
+    value = None
     try:
         value = at_path(resolved.values, path, list_keys)
     except KeyError:
-        value = None
+        with suppress(KeyError):
+            value = at_path(chart_defaults(fleet, resolved), path, list_keys)
+        # to say nothing, or an empty map, would leave the chart's default as it is
+        yield from [_other_leaves(value)] if isinstance(value, dict) and value else _unlike(value)
+    else:
+        yield from _unlike(value)
+        yield None
+    if value is None:
+        yield from (True, 1, _MARK, {"airfleet": "marker"}, [_MARK])
+
+
+def _other_leaves(value: Any) -> Any:
+    """A map with another value for each of its keys."""
+    if isinstance(value, dict) and value:
+        return {name: _other_leaves(entry) for name, entry in value.items()}
+    return next(_unlike(value), value)
+
+
+def _unlike(value: Any) -> Iterator[Any]:
+    """Values of the same kind."""
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int | float):
@@ -68,9 +91,6 @@ def _others(resolved: Resolved, path: KeyPath, list_keys: Mapping[KeyPath, str])
         yield {}
     elif isinstance(value, list) and value:
         yield value[1:]
-    yield None
-    if value is None:
-        yield from (True, 1, _MARK, {"airfleet": "marker"}, [_MARK])
 
 
 def with_value(

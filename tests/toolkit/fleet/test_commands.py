@@ -95,6 +95,28 @@ def test_explain_and_who_sets(write: Write) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "depending"),
+    [
+        ("size", ["size"]),
+        ("box.width", ["box.width"]),
+        ("box", ["box.lid.open", "box.width"]),
+        ("box.colour", ["box.colour"]),
+    ],
+)
+def test_what_depends_on_a_value_that_only_the_chart_sets(write: Write, path: str, depending: list[str]) -> None:
+    write({"chart/values.yaml": "size: 1\nbox: {width: 2, lid: {open: false}}\n"})
+    told = json.loads(airfleet("explain", "a", path, "--fleet", "fleet", "--json").stdout)
+    assert [row["field"] for row in told["fields"]] == [f'data."values.json".{each}' for each in depending]
+
+
+def test_a_default_beside_which_the_chart_takes_nothing_is_not_said_to_be_unused(write: Write) -> None:
+    only = '{{ if ne .Values.box.kind "round" }}{{ fail "boxes are round" }}{{ end }}'
+    write({"chart/values.yaml": "box: {kind: round}\n", "chart/templates/only.yaml": only})
+    done = airfleet("explain", "a", "box.kind", "--fleet", "fleet")
+    assert "what depends on it is not known: the chart takes no other value" in done.stdout
+
+
 def test_what_explain_says_is_what_is_rendered() -> None:
     """For every value of every cluster of the example fleet."""
     fleet = read_fleet(project_root() / "values" / "fleet.yaml")

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ class Block:
     line: int
     command: str
     expected: tuple[str, ...] = ()
+    code: int = 0
 
     def missing(self, output: str) -> str:
         """The first expected line that the output lacks, or nothing. Three dots stand for anything within a line."""
@@ -85,7 +86,7 @@ class Runbook:
             timeout=1200,  # a deadline; one of them waits for running tasks
         )
         where = f"docs/runbooks/{self.name}.md:{block.line} ({block.section})"
-        assert done.returncode == 0, f"{where} exited with {done.returncode}:\n{block.command}\n{done.stdout}"
+        assert done.returncode == block.code, f"{where} exited with {done.returncode}:\n{block.command}\n{done.stdout}"
         lacking = block.missing(done.stdout)
         assert not lacking, f"{where} did not print {lacking!r} where it should:\n{block.command}\n{done.stdout}"
         return done.stdout
@@ -102,7 +103,10 @@ def runbook(name: str) -> Runbook:
 
 
 def parse(name: str, text: str) -> Runbook:
-    """A runbook from its text: blocks fenced as `sh run`, each with the block fenced as `text` that follows it."""
+    """A page from its text: blocks fenced as `sh run`, each with the block fenced as `text` that follows it.
+
+    `sh run 2` is a block that ends with exit code 2.
+    """
     title, sections, blocks, variables = "", [], [], []
     fence, body, start = "", [], 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -110,11 +114,11 @@ def parse(name: str, text: str) -> Runbook:
             if line.strip() != "```":
                 body.append(line)
                 continue
-            if fence == "sh run":
-                blocks.append(Block(sections[-1], start, "\n".join(body)))
-            elif fence == "text" and blocks and not blocks[-1].expected and blocks[-1].section == sections[-1]:
-                last = blocks.pop()
-                blocks.append(Block(last.section, last.line, last.command, tuple(filter(str.strip, body))))
+            section = sections[-1] if sections else ""
+            if run := re.fullmatch(r"sh run(?: (\d+))?", fence):
+                blocks.append(Block(section, start, "\n".join(body), code=int(run[1] or 0)))
+            elif fence == "text" and blocks and not blocks[-1].expected and blocks[-1].section == section:
+                blocks[-1] = replace(blocks[-1], expected=tuple(filter(str.strip, body)))
             fence = ""
         elif line.startswith("```"):
             fence, body, start = line[3:].strip() or "plain", [], number

@@ -78,24 +78,32 @@ def version() -> None:
 
 @app.command(hidden=True)
 def docs(
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 3 if the page is not up to date.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 if a page is not up to date.")] = False,
 ) -> None:
-    """Write docs/reference/cli.md, the reference of the commands."""
+    """Write docs/reference/cli.md and python-api.md, the references of the commands and of the library."""
+    from airfleet import api_reference, reference
     from airfleet.console import say
     from airfleet.errors import InvalidError
     from airfleet.paths import project_root
-    from airfleet.reference import PAGE, reference_text
 
-    text, file = reference_text(typer.main.get_command(app)), project_root() / PAGE
-    if file.is_file() and file.read_text(encoding="utf-8") == text:
-        say(f"{PAGE} is up to date")
-    elif check:
-        raise InvalidError(f"{PAGE} is not what the commands say", fix="run `airfleet docs` and commit what it writes")
-    else:
-        file.write_text(text, encoding="utf-8")
-        say(f"wrote {PAGE}")
+    pages = {
+        reference.PAGE: reference.reference_text(typer.main.get_command(app)),
+        api_reference.PAGE: api_reference.api_text(),
+    }
+    stale = []
+    for page, text in pages.items():
+        file = project_root() / page
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            say(f"{page} is up to date")
+        elif check:
+            stale.append(page)
+        else:
+            file.write_text(text, encoding="utf-8")
+            say(f"wrote {page}")
+    if stale:
+        raise InvalidError(
+            f"not what the code says: {', '.join(stale)}", fix="run `airfleet docs` and commit what it writes"
+        )
 
 
 def main() -> None:

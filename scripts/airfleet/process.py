@@ -20,7 +20,7 @@ _GRACE = 15  # seconds that an interrupted program has to put things in order
 
 @dataclass(frozen=True)
 class Completed:
-    """What a finished program left: its exit code and its decoded output."""
+    """What a finished program left: its exit code and its output, as text."""
 
     argv: tuple[str, ...]
     code: int

@@ -52,7 +52,7 @@ class Stop:
 
 @contextmanager
 def interruptible() -> Iterator[Stop]:
-    """Turn Ctrl-C and a TERM into a request: what is being written is finished, nothing new is begun."""
+    """A context in which Ctrl-C and a TERM are a request: what is being written is finished, nothing new is begun."""
     stop = Stop()
 
     def ask(number: int, _: Any) -> None:
@@ -91,6 +91,7 @@ def apply(
 ) -> Outcome:
     """Carry out a plan, or some of its waves, going on from where the journal ends.
 
+    renderings are by cluster; waves are names, and none means all; stop says whether to begin nothing more.
     Raises AirfleetError, before anything is written, if the files or a cluster are not what the plan was made of.
     """
     moved = [*files_moved(fleet, plan, renderings)]

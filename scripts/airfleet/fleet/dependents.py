@@ -31,7 +31,10 @@ class Dependents:
 
 
 def dependents(fleet: Fleet, rendering: Rendering, path: KeyPath) -> Dependents | str:
-    """The rendered fields that depend on a path; or, in words, why no other value can be tried."""
+    """The rendered fields that depend on a path; or, in words, why no other value can be tried.
+
+    Raises AirfleetError if the chart can't be read.
+    """
     refused = ""
     for other in _others(fleet, rendering.resolved, path):
         try:

@@ -100,7 +100,10 @@ class Group:
 
 @dataclass(frozen=True)
 class FleetDiff:
-    """What differs between two states of a fleet. clusters are all that were compared."""
+    """What differs between two states of a fleet. clusters are all that were compared.
+
+    effects, edits and ignored come with the names of the clusters that they are about.
+    """
 
     before: str
     after: str

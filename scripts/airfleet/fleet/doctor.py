@@ -62,7 +62,7 @@ More = Callable[[Live, Rendering], Sequence[Check]]
 def doctor(renderings: Sequence[Rendering], jobs: int = 0, more: More = lambda live, rendering: ()) -> list[Report]:
     """A report for each cluster, in the order of the renderings. One that can't be asked has a report that says so.
 
-    more are further checks of a cluster.
+    jobs is how many clusters are asked at once; 0 means eight. more are further checks of a cluster.
     """
     of = {each.name: each for each in renderings}
     found, failed = on_each([each.resolved.cluster for each in renderings], lambda live: _report(live, of, more), jobs)

@@ -32,7 +32,8 @@ _PEOPLE = ("kubectl", "k9s", "node-fetch", "Mozilla", "dashboard", "unknown")
 def drift(fleet: Fleet, clusters: Sequence[Cluster], *, jobs: int = 0) -> FleetDiff:
     """What differs between each cluster and what Helm, or its GitOps controller, applied there the last time.
 
-    A cluster that can't be asked, is another one than its file says, or has no release, is told in `failed`.
+    jobs is how many clusters are asked at once; 0 means eight. One that can't be asked, is another one than its file
+    says, or has no release, is told in `failed`.
     """
     with cloned(fleet, clusters) as git:
         deltas, failed = on_each(clusters, lambda live: _delta(live, manifest(live, git)), jobs)

@@ -34,7 +34,7 @@ _HEAD = "#!/bin/sh\n# Written by `airfleet eject`; plain Helm from here on.\nset
 def eject(fleet: Fleet, clusters: Sequence[Resolved], folder: Path) -> list[Path]:
     """Write values, commands and a page that says what is what below an empty folder; the files.
 
-    Raises AirfleetError if the folder holds anything.
+    Raises AirfleetError if the folder holds anything, or if there is no chart.
     """
     if folder.exists() and any(folder.iterdir()):
         raise AirfleetError("the folder is not empty", where=str(folder), fix="name a new one with -o")

@@ -48,7 +48,7 @@ class Explanation:
 
 
 def explain(fleet: Fleet, resolved: Resolved, path: KeyPath, defaults: Mapping[str, Any]) -> Explanation:
-    """Explain a path of a cluster; defaults are the chart's values."""
+    """Explain a path of a cluster; defaults are the chart's values, as chart_defaults() reads them."""
     settings = tuple(found for layer in resolved.layers if (found := _setting(fleet, layer, path)))
     value = _at(effective(defaults, resolved.values), path, fleet)
     secret = any(tainted[: len(path)] == path[: len(tainted)] for tainted in resolved.tainted)
@@ -118,7 +118,10 @@ class Setter:
 
 
 def who_sets(fleet: Fleet, clusters: Sequence[Resolved], path: KeyPath) -> list[Setter]:
-    """Every line of every layer that sets a path, something below it, or a value that stands in its way."""
+    """Every line of every layer that sets a path, something below it, or a value that stands in its way.
+
+    clusters are those that are asked about: each line is told with those of them where it wins or is shadowed.
+    """
     found = [*_pins(clusters, path)]
     for name, layer in fleet.layers.items():
         users = [resolved for resolved in clusters if name in resolved.cluster.layers]

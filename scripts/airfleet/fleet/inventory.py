@@ -45,7 +45,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster as its file and the fleet's defaults say."""
+    """One cluster as its file and the fleet's defaults say. owner is who applies it: `helm`, `argocd` or `flux`."""
 
     name: str
     spec: ClusterSpec
@@ -99,7 +99,7 @@ class Fleet:
         return found
 
     def gates(self, wave: str) -> Gates:
-        """The gates of a wave."""
+        """The gates of a wave, by its name: its own, else the fleet's."""
         return next((w.gates for w in self.spec.waves if w.name == wave and w.gates), self.spec.gates)
 
     def pins(self, cluster: Cluster) -> Pins:
@@ -117,7 +117,7 @@ def axes(fleet: FleetSpec, cluster: ClusterSpec) -> Iterator[tuple[str, str]]:
 
 
 def read_fleet(path: Path, shown_from: Path | None = None) -> Fleet:
-    """Read fleet.yaml and everything that belongs to it. Encrypted values become placeholders.
+    """Read a fleet.yaml and everything that belongs to it. Encrypted values become placeholders.
 
     Places name files as seen from a folder, by default the current one. Raises FleetError with all that is wrong.
     """

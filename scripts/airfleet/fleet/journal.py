@@ -15,7 +15,7 @@ from airfleet.errors import AirfleetError
 
 @dataclass(frozen=True)
 class Event:
-    """One step of one cluster: `started`, `written`, `healthy`, `failed`, `skipped`; detail says more."""
+    """One step of one cluster, in UTC: `started`, `written`, `healthy`, `failed`, `skipped`; detail says more."""
 
     time: str
     cluster: str
@@ -28,7 +28,10 @@ DONE = "healthy"
 
 
 class Journal:
-    """A file beside the plan, a line of JSON for each event."""
+    """A file beside the plan, a line of JSON for each event; digest is the plan's.
+
+    Raises AirfleetError if the file is another plan's.
+    """
 
     def __init__(self, plan: Path, digest: str) -> None:
         self.path = plan.with_suffix(plan.suffix + ".journal")

@@ -21,7 +21,7 @@ _NOTHING = object()
 
 
 def lint(fleet: Fleet, clusters: Sequence[Resolved], defaults: Mapping[str, Any], today: date) -> list[Finding]:
-    """All findings, by file and line. defaults are the chart's values.
+    """All findings, by file and line. defaults are the chart's values; today says which overrides are past their time.
 
     Rules: `says-nothing` (the value holds without the line), `shadowed` (the line wins on no cluster), `hoist` (several
     clusters say the same), `unused` (no cluster has the layer), `expired` and `until` (overrides that are to end).

@@ -33,7 +33,7 @@ PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 
 @dataclass(frozen=True)
 class Revision:
-    """A revision of a Helm release. status is Helm's: `deployed`, `failed`, `pending-upgrade` ..."""
+    """A revision of a Helm release. status and the time updated are as Helm says: `deployed`, `pending-upgrade` ..."""
 
     number: int
     status: str

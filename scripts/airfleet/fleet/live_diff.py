@@ -38,8 +38,9 @@ def against_clusters(
 ) -> FleetDiff:
     """What differs between each cluster and what the files say of it. Nothing is changed anywhere.
 
-    A cluster that can't be asked, or is another one than its file says, is told in `failed`. Raises FleetError if
-    secrets can't be decrypted, or Helm refuses values.
+    jobs is how many Helms run, and then clusters are asked, at once; 0 means one for each core, and eight clusters. A
+    cluster that can't be asked, or is another one than its file says, is told in `failed`. Raises FleetError if secrets
+    can't be decrypted, or Helm refuses values.
     """
     fleet = decrypted(fleet, clusters)
     renderings = render(fleet, resolve(fleet, clusters), jobs=jobs, progress=progress)

@@ -30,7 +30,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Step:
-    """One cluster of a plan. revision is the release's newest one when the plan was made; 0 if it was not installed."""
+    """One cluster of a plan. revision is the release's newest one when the plan was made; 0 if it was not installed.
+
+    uid is that of the namespace kube-system; values, rendering and a chart on disk are told by their SHA-256.
+    """
 
     cluster: str
     wave: str
@@ -53,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps, in the order of the waves."""
+    """The steps, in the order of the waves. created is in UTC, as 2027-03-31T12:00:00Z; helm is which Helm rendered."""
 
     created: str
     created_by: str
@@ -65,7 +68,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that it says."""
+        """SHA-256 of all that it says, in hexadecimal."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @property
@@ -101,11 +104,13 @@ class Plan:
 
 
 Report = Callable[[Cluster, Sequence[Change]], Iterable[str]]
+"""What a plan says of a cluster's changes, a line each; reports.summary is one that tells no value."""
 
 
 def make(fleet: Fleet, renderings: Sequence[Rendering], report: Report, jobs: int = 8) -> tuple[Plan, list[Change]]:
     """Compare each rendering with the live release and write down what has to be done. Nothing is changed anywhere.
 
+    jobs is how many clusters are asked at once. Beside the plan come the changes of all clusters.
     Raises AirfleetError if a cluster can't be asked, or is another one than its file says: all of them at once.
     """
     charts = Charts(fleet)

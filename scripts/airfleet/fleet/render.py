@@ -65,6 +65,7 @@ class Chart:
 
 
 Progress = Callable[[int, int], None]
+"""Told how many are done, and of how many."""
 
 
 def render(
@@ -72,7 +73,8 @@ def render(
 ) -> list[Rendering]:
     """The manifests of these clusters, in their order. jobs is how many Helms run at once; 0 means one for each core.
 
-    Raises FleetError with what Helm refused, for every cluster that it refused.
+    Raises FleetError with what Helm refused, for every cluster that it refused; AirfleetError if there is no chart, or
+    no Helm.
     """
     charts = Charts(fleet)
     prepared = [_Job(charts.of(each), each) for each in clusters]

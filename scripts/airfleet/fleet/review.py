@@ -35,7 +35,8 @@ def between(
 ) -> FleetDiff:
     """What differs between two revisions on the clusters that a selector chooses, on either side.
 
-    Raises UsageError if neither has a fleet, FleetError if its files are wrong or Helm refuses them.
+    jobs is how many Helms run at once; 0 means one for each core. Raises UsageError if neither has a fleet or nothing
+    is chosen, FleetError if files are wrong or Helm refuses them, AirfleetError if a chart can't be read.
     """
     old, new = (_Side(str(revision), repository.read(revision)) for revision in (before, after))
     if not old.fleet and not new.fleet:

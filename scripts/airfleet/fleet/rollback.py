@@ -53,8 +53,10 @@ def look(live: Live, fleet: Fleet, to: int = 0) -> Rollback:
 def roll_back(fleet: Fleet, cluster: Cluster, to: str, stop: Callable[[], bool]) -> str:
     """Go back, and wait until the gates of the cluster's wave are passed; where it is then, in words.
 
-    to is a revision's number, or a commit; by default the one before. Raises UsageError if there is none, AirfleetError
-    if the database does not allow it, before anything is written.
+    to is a revision's number, or a commit; by default the one before. stop says whether to end the waiting.
+    Raises, before anything is written, UsageError if there is none, and AirfleetError if the database does not allow it
+    or somebody else is at work on the release; afterwards AirfleetError if a gate stays closed, and InterruptedError if
+    stop() says so.
     """
     with cloned(fleet, [cluster]) as git:
         if git:

@@ -1,4 +1,4 @@
-"""What fleet.yaml and clusters/<name>.yaml may say. Parsed once, here; everything behind it works on these types."""
+"""What fleet.yaml and `clusters/<name>.yaml` may say. Parsed once, here; everything behind it works on these types."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Gates(_Model):
     """What has to hold on a cluster after it was changed, before the next ones are touched."""
 
     rollout: Seconds = 600
-    """Time that the release's pods have to become ready."""
+    """Seconds that the release's pods have to become ready; files say it as 10m or 2h."""
     heartbeat: bool = True
     """Whether the adapter's own health must be good (Airflow: the scheduler's and the DAG processor's heartbeats)."""
     canary: str | None = None
@@ -74,7 +74,7 @@ class Gates(_Model):
     account: str = ""
     """Secret in the release's namespace with `username` and `password` of who runs the canary; FAB's User will do."""
     timeout: Seconds = 600
-    """Time that the canary has."""
+    """Seconds that the canary has."""
 
     @model_validator(mode="after")
     def _canary_has_an_account(self) -> Gates:
@@ -89,9 +89,11 @@ class Wave(_Model):
     name: Name
     select: str = ""
     batch: Annotated[str, StringConstraints(pattern=r"^([1-9]\d*|([1-9]\d?|100)%)$")] = "100%"
-    """How many clusters of the wave at a time."""
+    """How many clusters of the wave at a time: a number, or a share of it."""
     soak: Seconds = 0
+    """Seconds that the wave runs before the next one begins."""
     max_failures: int = Field(default=0, ge=0, alias="maxFailures")
+    """How many of its clusters may fail before everything stops."""
     gates: Gates | None = None
 
 
@@ -166,7 +168,7 @@ class FleetSpec(_Model):
 
 
 class ClusterSpec(_Model):
-    """clusters/<name>.yaml, but for its values."""
+    """`clusters/<name>.yaml`, but for its values."""
 
     axes: Mapping[str, Name]
     kubernetes: Annotated[Text, StringConstraints(pattern=r"^1\.\d+(\.\d+)?$")]

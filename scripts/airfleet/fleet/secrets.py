@@ -62,8 +62,8 @@ def sops_version(path: Path) -> tuple[int, int] | None:
 def decrypted(fleet: Fleet, clusters: Iterable[Cluster] | None = None, jobs: int = 8) -> Fleet:
     """The fleet with its secrets instead of placeholders, in the layers of these clusters (by default of all).
 
-    From then on whatever is said to the user is searched for them, too. Raises FleetError with every file that can't be
-    decrypted.
+    jobs is how many files are decrypted at once. From then on whatever is said to the user is searched for them.
+    Raises FleetError with every file that can't be decrypted.
     """
     chosen = fleet.clusters.values() if clusters is None else clusters
     wanted = sorted({name for cluster in chosen for name in cluster.layers if fleet.layers[name].secret})

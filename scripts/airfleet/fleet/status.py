@@ -33,7 +33,10 @@ class Row:
 
 
 def status(fleet: Fleet, renderings: Sequence[Rendering], jobs: int = 8) -> list[Row]:
-    """A row for each cluster, in the order of the renderings. A cluster that can't be asked has a row that says so."""
+    """A row for each cluster, in the order of the renderings. A cluster that can't be asked has a row that says so.
+
+    jobs is how many clusters are asked at once.
+    """
 
     def row(rendering: Rendering) -> Row:
         cluster = rendering.resolved.cluster

@@ -18,7 +18,7 @@ from airfleet.fleet.waves import wave_of
 
 @dataclass(frozen=True)
 class Verdict:
-    """One cluster: what its gates saw, and what is wrong, if something is."""
+    """One cluster: what its gates saw, what is wrong, if something is, and the seconds that it took to tell."""
 
     cluster: str
     works: bool
@@ -28,9 +28,9 @@ class Verdict:
 
 
 def verify(fleet: Fleet, clusters: Sequence[Cluster], stop: Callable[[], bool], jobs: int = 8) -> list[Verdict]:
-    """Hold the deployed release of each cluster against the gates, all clusters at once, in their order.
+    """Hold the deployed release of each cluster against its wave's gates, jobs clusters at once, in their order.
 
-    Raises InterruptedError if stop() says so.
+    A cluster that can't be asked has a verdict that says so. Raises InterruptedError if stop() says so.
     """
     with cloned(fleet, clusters) as git, ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(lambda cluster: _verdict(fleet, cluster, git, stop), clusters))

@@ -116,29 +116,38 @@ class Lab:
         return self.status().footprint()
 
     def stop_node(self, node: str) -> None:
-        """Take a node down as a power cut does: its processes are killed, its cable is out, its disk stays."""
+        """Take a node down as a power cut does: its processes are killed, its cable is out, its disk stays.
+
+        Raises UsageError if the lab has no such node.
+        """
         from airfleet.lab import nodes
 
         with state.locked(self.name):
             nodes.stop(self.record, node)
 
     def start_node(self, node: str, *, timeout: float = 60) -> None:
-        """Start a stopped node again and wait, up to timeout seconds, until it is Ready."""
+        """Start a stopped node again and wait, up to timeout seconds, until it is Ready.
+
+        Raises UsageError if the lab has no such node or it runs, AirfleetError if it is not Ready in time.
+        """
         from airfleet.lab import boot
 
         with state.locked(self.name):
             boot.restart_node(self.record, node, timeout)
 
     def cut(self, node: str) -> None:
-        """Pull a node's network cable; everything on it goes on running."""
+        """Pull a node's network cable; everything on it goes on running. Raises UsageError if there is no such node."""
         self._set_cable(node, plugged=False)
 
     def restore(self, node: str) -> None:
-        """Put a node's network cable back."""
+        """Put a node's network cable back. Raises UsageError if there is no such node."""
         self._set_cable(node, plugged=True)
 
     def link(self, other: str) -> Link:
-        """The link to another lab: join() makes it, cut() and restore() change it."""
+        """The link to another lab: join() makes it, cut() and restore() change it.
+
+        Raises AirfleetError if one of the labs is not there.
+        """
         from airfleet.lab import links
 
         return links.between(self.name, other)
@@ -155,12 +164,15 @@ class Lab:
     def kubectl(
         self, *args: str, stdin: str | None = None, check: bool = True, timeout: float | None = None
     ) -> Completed:
-        """Run the lab's own kubectl as the lab's administrator. timeout is in seconds."""
+        """Run the lab's own kubectl as the lab's administrator. timeout is in seconds.
+
+        Raises AirfleetError if it takes longer or, with check, exits non-zero.
+        """
         argv = [str(self.program("kubectl")), f"--kubeconfig={self.kubeconfig}", *args]
         return run(argv, stdin=stdin, check=check, timeout=timeout)
 
     def program(self, name: str) -> Path:
-        """The path of one of the lab's programs: kubectl, ctr, etcd ..."""
+        """The path of one of the lab's programs: kubectl, ctr, etcd ... Raises AirfleetError if there is no lab."""
         candidates = [Path(directory) / name for directory in self.record.programs.values()]
         return next(path for path in candidates if path.exists())
 

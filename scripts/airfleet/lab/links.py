@@ -42,11 +42,11 @@ class Link:
                 _route(here, node, there)
 
     def cut(self) -> None:
-        """Pull the cable out: nothing passes, and neither side is told."""
+        """Pull the cable out: nothing passes, and neither side is told. Raises AirfleetError if there is no cable."""
         self._set("down")
 
     def restore(self) -> None:
-        """Put the cable back."""
+        """Put the cable back. Raises AirfleetError if there is none."""
         self._set("up")
 
     def _set(self, direction: str) -> None:

@@ -33,9 +33,15 @@ def example(folder: Path) -> Path:
     """A Git repository with the example fleet and its chart, committed once."""
     for name in ("values", "chart"):
         shutil.copytree(project_root() / name, folder / name)
-    for argv in (["init", "--quiet", "--initial-branch", "main"], ["add", "--all"], ["commit", "-qm", "the fleet"]):
-        subprocess.run(["git", "-C", folder, *argv], env=_environment(), check=True)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "the fleet")
     return folder
+
+
+def git(folder: Path, *argv: str) -> None:
+    """Run Git there, as nobody in particular."""
+    subprocess.run(["git", "-C", folder, *argv], env=_environment(), check=True)
 
 
 def play(page: Runbook, folder: Path, programs: Path) -> None:

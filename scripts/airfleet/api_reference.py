@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 PAGE = "docs/reference/python-api.md"
 SURFACE: Mapping[str, tuple[str, ...]] = {
     "airfleet.fleet.inventory": ("find_fleet", "read_fleet", "Fleet", "Cluster", "Layer"),
-    "airfleet.fleet.schema": ("FleetSpec", "ClusterSpec", "Pins", "Wave", "Gates", "Lint", "Policy"),
+    "airfleet.fleet.schema": ("FleetSpec", "ClusterSpec", "Pins", "Wave", "Gates", "GitOps", "Lint", "Policy"),
     "airfleet.fleet.resolve": ("resolve", "Resolved"),
     "airfleet.fleet.documents": ("Table", "Leaf", "Deleted"),
     "airfleet.fleet.secrets": ("decrypted",),
